@@ -1,0 +1,191 @@
+# curlew: builds the module, runs its specs, checks, measures. make help.
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+# Where nginx is, on the PATH of root alone on some systems.
+export PATH := $(PATH):/usr/sbin
+
+# ---- what is built with what -----------------------------------------------
+# BUILD holds objects, CORE is the module; the sanitized build has its own.
+BUILD ?= build
+CORE ?= curlew/core.so
+LUA ?= lua5.4
+PKG_CONFIG ?= pkg-config
+OPTIMIZE ?= -O2 -g
+SANITIZE ?=
+WERROR ?=
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
+  -Wstrict-prototypes -Wmissing-prototypes -Wvla
+# Lua's and libcurl's names differ between systems: LuaRocks passes its own.
+ifdef LUA_INCDIR
+lua_cflags := -I$(LUA_INCDIR)
+else
+lua_cflags = $(shell for name in lua5.4 lua-5.4 lua; do \
+  $(PKG_CONFIG) --cflags $$name 2>/dev/null && break; done)
+endif
+curl_cflags = $(shell $(PKG_CONFIG) --cflags libcurl 2>/dev/null)
+curl_libs = $(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null || echo -lcurl)
+
+language := -std=c11 -D_GNU_SOURCE
+compile = $(CC) $(language) $(OPTIMIZE) $(WARNINGS) $(WERROR) $(SANITIZE) \
+  -fPIC -MMD -MP $(lua_cflags) $(curl_cflags) $(CPPFLAGS) $(CFLAGS)
+# nodelete: a resolver's thread may outlive lua_close, which unloads us.
+# What dlopen leaves undefined is Lua's: the host has it.
+link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
+
+sources := $(wildcard src/*.c)
+objects := $(sources:%.c=$(BUILD)/%.o)
+support := build/spec/posix_support.so build/spec/peer
+tools := build/bench/floor
+c_files := $(wildcard src/*.[ch] spec/support/*.[ch] bench/*.[ch] script/*.c)
+lua_files := lua spec bench examples script .busted .luacheckrc
+
+here := LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="./?.so;;"
+
+# ---- build -----------------------------------------------------------------
+.PHONY: all objects
+all: $(CORE) ## build curlew/core.so (the default)
+objects: $(objects)
+
+$(CORE): $(objects)
+	@mkdir -p $(@D)
+	$(link_core) -o $@ $(objects) $(curl_libs) -lpthread
+
+$(BUILD)/src/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -fvisibility=hidden -c -o $@ $<
+
+build/spec/posix_support.so: spec/support/posix.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -shared -o $@ $<
+
+build/spec/peer: spec/support/peer.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -o $@ $< -lssl -lcrypto -lpthread
+
+build/bench/floor: bench/floor.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -o $@ $< $(curl_libs)
+
+-include $(objects:.o=.d) $(wildcard build/spec/*.d build/bench/*.d)
+
+# ---- see it ----------------------------------------------------------------
+.PHONY: demo
+demo: ## install what is missing, build, show what curlew does
+	@script/needs demo
+	@$(MAKE) --no-print-directory -s all
+	@$(here) $(LUA) examples/demo.lua
+
+# ---- test it ---------------------------------------------------------------
+# The suite runs against what LuaRocks installed into a tree of its own, never
+# against the root. ARGS goes to busted: make test ARGS=spec/buf_spec.lua
+ARGS ?=
+tree := build/tree
+tree_dirs := $(tree)/share/lua/5.4 $(tree)/lib/lua/5.4
+
+.PHONY: test stress asan rock support
+test: rock support ## install what is missing and the rock, run the specs
+	@script/suite $(tree_dirs) $(ARGS)
+
+stress: rock support ## the specs with a collector that never rests
+	@CURLEW_RESTLESS=1 script/suite $(tree_dirs) $(ARGS)
+
+# Order: nothing can be built before the needs are there.
+.PHONY: test-needs check-needs bench-needs
+test-needs:
+	@script/needs test
+check-needs:
+	@script/needs check
+bench-needs:
+	@script/needs bench
+
+rock: test-needs
+	@mkdir -p build
+	@rm -rf $(tree)
+	@luarocks --lua-version 5.4 make --deps-mode=none --tree $(tree) \
+	  >build/rock.log 2>&1 || { cat build/rock.log; exit 1; }
+
+support: test-needs
+	@$(MAKE) --no-print-directory -s $(support)
+
+# lua5.4 of this folder is the real one with the sanitizer's runtime loaded
+# first; found on PATH, it serves the lua5.4 that a spec starts as well.
+asan_dir := build/asan
+asan_lua := $(asan_dir)/bin/lua5.4
+asan_options := exitcode=99:detect_leaks=1:detect_stack_use_after_return=1
+asan_build = $(MAKE) --no-print-directory -s BUILD=$(asan_dir) \
+  CORE=$(asan_dir)/curlew/core.so OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
+  SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
+
+asan: support ## the specs under AddressSanitizer, UBSan and LeakSanitizer
+	@$(asan_build) all
+	@$(MAKE) --no-print-directory -s $(asan_lua)
+	@PATH="$(CURDIR)/$(asan_dir)/bin:$$PATH" \
+	  ASAN_OPTIONS=$(asan_options) UBSAN_OPTIONS=print_stacktrace=1 \
+	  LSAN_OPTIONS=suppressions=$(CURDIR)/script/lsan.supp:print_suppressions=0 \
+	  script/suite lua $(asan_dir) $(ARGS)
+
+$(asan_lua): $(asan_dir)/unpreload.so Makefile
+	@mkdir -p $(@D)
+	@printf '#!/bin/sh\nLD_PRELOAD="%s %s%s" exec %s "$$@"\n' \
+	  "$$($(CC) -print-file-name=libasan.so)" "$(CURDIR)/$<" \
+	  '$${LD_PRELOAD:+ $$LD_PRELOAD}' "$$(command -v $(LUA))" >$@
+	@chmod +x $@
+
+$(asan_dir)/unpreload.so: script/unpreload.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -shared -o $@ $<
+
+# ---- check it --------------------------------------------------------------
+.PHONY: check lint valgrind
+check: ## test, lint, asan, stress, and one summary: what CI runs
+	@script/needs check
+	@MAKE="$(MAKE)" script/check test lint asan stress
+
+# One file a process: clang-tidy 14 misreads va_start after the first one.
+lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
+	luacheck -q $(wildcard $(lua_files))
+	luarocks lint $(wildcard rockspec/*.rockspec)
+	clang-format --dry-run -Werror $(c_files)
+	@$(MAKE) --no-print-directory -s objects BUILD=build/werror WERROR=-Werror
+	cppcheck -q --std=c11 --enable=warning,performance,portability \
+	  --inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
+	  $(filter %.c,$(c_files))
+	printf '%s\n' $(filter %.c,$(c_files)) | xargs -P 2 -n 1 sh -c \
+	  'clang-tidy --quiet "$$@" -- $(language) $(lua_cflags) $(curl_cflags) \
+	    2>build/tidy.$$$$ || { cat build/tidy.$$$$ >&2; exit 1; }' tidy
+	@rm -f build/tidy.*
+
+valgrind: all ## demo and bodies under valgrind: nothing lost
+	@script/needs bench
+	@for example in demo bodies; do \
+	  echo "valgrind: examples/$$example.lua"; \
+	  $(here) valgrind -q --child-silent-after-fork=yes --leak-check=full \
+	    --show-leak-kinds=definite,indirect \
+	    --errors-for-leak-kinds=definite,indirect \
+	    --suppressions=script/valgrind.supp --error-exitcode=99 \
+	    $(LUA) examples/$$example.lua || exit; \
+	done
+
+# ---- measure it ------------------------------------------------------------
+.PHONY: bench
+bench: bench-needs ## the numbers to hold, against plain libcurl in C
+	@$(MAKE) --no-print-directory -s all build/bench/floor $(support)
+	@CURLEW_BUILD=build $(here) $(LUA) bench/run.lua
+
+# ---- the rest --------------------------------------------------------------
+.PHONY: doc format clean help
+doc: ## the reference, by LDoc, in build/doc
+	@script/needs doc
+	ldoc -q -d build/doc -p curlew -f markdown lua
+
+format: ## clang-format all C
+	clang-format -i $(c_files)
+
+clean: ## remove all that was built
+	rm -rf build curlew
+
+help: ## these lines
+	@sed -n 's/^\([a-z]*\):[^#]*## */\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	  awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'

@@ -1,0 +1,86 @@
+/* floor: plain libcurl doing the work of bench/get.lua, the measure for it.
+** One reused handle, safe options set once; headers and body are kept.
+**   floor URL COUNT [show]   prints the CPU seconds (or the last body)
+** SPDX-License-Identifier: MIT */
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+typedef struct {
+  char *bytes; /* owned */
+  size_t used, size;
+} kept;
+
+static bool keep(kept *k, const char *data, size_t n) {
+  if (k->used + n > k->size) {
+    size_t size = 2 * (k->used + n);
+    char *bytes = realloc(k->bytes, size);
+    if (!bytes) return false;
+    k->bytes = bytes;
+    k->size = size;
+  }
+  memcpy(k->bytes + k->used, data, n);
+  k->used += n;
+  return true;
+}
+
+static size_t on_data(char *data, size_t one, size_t n, void *into) {
+  return keep(into, data, one * n) ? one * n : 0;
+}
+
+/* User and system time of this process, in seconds. */
+static double cpu(void) {
+  struct rusage u;
+  getrusage(RUSAGE_SELF, &u);
+  return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+         (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+static CURL *prepare(const char *url, kept *headers, kept *body) {
+  CURL *easy = curl_easy_init();
+  if (!easy) return NULL;
+  curl_easy_setopt(easy, CURLOPT_URL, url);
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_USERAGENT, "curlew/0.1.0");
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_data);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, headers);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, body);
+  return easy;
+}
+
+static CURLcode get(CURL *easy, kept *headers, kept *body) {
+  long status = 0;
+  headers->used = body->used = 0;
+  CURLcode code = curl_easy_perform(easy);
+  if (code != CURLE_OK) return code;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  return status == 200 ? CURLE_OK : CURLE_HTTP_RETURNED_ERROR;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 3) return 2;
+  kept headers = {0}, body = {0};
+  curl_global_init(CURL_GLOBAL_ALL);
+  CURL *easy = prepare(argv[1], &headers, &body);
+  CURLcode code = easy ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+  double begun = cpu();
+  for (long left = strtol(argv[2], NULL, 10); left > 0 && !code; left--)
+    code = get(easy, &headers, &body);
+  double used = cpu() - begun;
+  if (code)
+    fprintf(stderr, "floor: %s\n", curl_easy_strerror(code));
+  else if (argc > 3)
+    printf("%.*s", (int)body.used, body.bytes);
+  else
+    printf("%.6f\n", used);
+  curl_easy_cleanup(easy);
+  curl_global_cleanup();
+  free(headers.bytes);
+  free(body.bytes);
+  return code != CURLE_OK;
+}

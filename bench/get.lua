@@ -1,0 +1,24 @@
+-- get: keep-alive GETs one after the other, the work that bench/floor.c does
+-- without us. get.lua URL COUNT [show | HELD BIG_URL]
+-- Prints the CPU seconds of the loop (user and system), or the last body.
+-- With HELD, so many responses of BIG_URL stay open and unread beside it.
+local http = require "curlew"
+
+local url, count = arg[1], tonumber(arg[2])
+local show, held = arg[3] == "show", tonumber(arg[3]) or 0
+
+local holding = {}
+if held > 0 then http.limits { max_open = held + 16 } end
+for i = 1, held do holding[i] = assert(http.get(arg[4])) end
+assert(http.stats().open == held)
+
+local body
+local begun = os.clock()
+for _ = 1, count do
+  local r <close> = assert(http.get(url))
+  body = assert(r:read("a"))
+end
+local used = os.clock() - begun
+
+io.write(show and body or ("%.6f\n"):format(used))
+for _, r in ipairs(holding) do r:close() end

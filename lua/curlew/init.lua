@@ -1,0 +1,118 @@
+--- curlew: an HTTP client whose responses are to-be-closed values.
+--
+--     local http = require "curlew"
+--     local r <close>, err = http.get("https://example.com/", { timeout = 5 })
+--
+-- The module is the default client. What opens a response shapes its arguments
+-- here and ends in a tail call of the core, so that nothing of Lua's runs
+-- between the response and its `<close>` variable.
+-- SPDX-License-Identifier: MIT
+
+local core = require "curlew.core"
+local leaks = require "curlew.leaks"
+local page = require "curlew.page"
+local shape = require "curlew.shape"
+
+local open, words_of = core.open, core.words
+
+-- Lines of these files are not the caller's: a leak is named by who asked.
+local path = select(2, ...)
+if type(path) == "string" then
+  core.home(path:match("^(.*)init%.lua$") or "")
+end
+
+local http = {
+  _VERSION = "curlew " .. core.version,
+  leaks = leaks,
+  limits = core.limits,
+  stats = core.stats,
+  features = core.features,
+  type = core.type,
+}
+
+local default = core.client()
+
+local function teach_dot(name)
+  error("call http." .. name .. "(...) with a dot", 3)
+end
+
+local function teach_colon(client, name)
+  local kind = core.type(client)
+  if kind ~= "client" and kind ~= "closed client" then
+    error("call client:" .. name .. "(...) with a colon", 3)
+  end
+end
+
+-- The two faces of one verb: http.get(url, options), client:get(url, options).
+local function define(name, method)
+  http[name] = function(url, options)
+    if options == nil and type(url) == "string" then
+      return open(default, method, url)
+    end
+    if url == http then teach_dot(name) end
+    return open(default, method, shape.request(url, options))
+  end
+
+  core.methods[name] = function(client, url, options)
+    teach_colon(client, name)
+    return open(client, method, shape.request(url, options, words_of(client)))
+  end
+end
+
+define("get", "GET")
+define("head", "HEAD")
+
+--- Opens what a table asks for: `method` (GET unless given) and `url` in it.
+-- @tparam table options
+-- @treturn response|nil open: the caller owns it
+-- @treturn error what went wrong
+function http.request(options)
+  if options == http then teach_dot("request") end
+  return open(default, nil, shape.request(options))
+end
+
+function core.methods.request(client, options)
+  teach_colon(client, "request")
+  return open(client, nil, shape.request(options, nil, words_of(client)))
+end
+
+local function fetch(client, ...)
+  local r <close>, err = open(client, nil, ...)
+  if not r then return nil, err end
+  local body, cut = r:text()
+  if not body then return nil, cut end
+  return page.new(r, body)
+end
+
+--- Fetches a whole response: nothing to close.
+-- @tparam string url
+-- @tparam[opt] table options `method` among them
+-- @treturn page|nil fields of a response, and `body`
+-- @treturn error what went wrong
+function http.fetch(url, options)
+  if url == http then teach_dot("fetch") end
+  return fetch(default, shape.request(url, options))
+end
+
+function core.methods.fetch(client, url, options)
+  teach_colon(client, "fetch")
+  return fetch(client, shape.request(url, options, words_of(client)))
+end
+
+--- Makes a client: defaults for requests.
+-- @tparam[opt] table options
+-- @treturn client to be closed
+function http.client(options)
+  if options == http then teach_dot("client") end
+  return core.client(shape.client(options))
+end
+
+--- Makes a client with this one's defaults, but for those given.
+-- @tparam[opt] table options
+-- @treturn client to be closed
+function core.methods:extend(options)
+  teach_colon(self, "extend")
+  return core.client(shape.client(options, self, words_of(self)))
+end
+
+return http

@@ -1,0 +1,55 @@
+--- page: what fetch returns: a finished response. It holds nothing open.
+-- SPDX-License-Identifier: MIT
+
+local core = require "curlew.core"
+
+local Page = {}
+Page.__index = Page
+Page.__name = "curlew.page"
+
+local page = {}
+
+--- Makes a page of a response whose body has been read.
+-- @tparam response r
+-- @tparam string body
+-- @treturn page
+function page.new(r, body)
+  return setmetatable({
+    status = r.status,
+    reason = r.reason,
+    ok = r.ok,
+    url = r.url,
+    http_version = r.http_version,
+    headers = r.headers,
+    length = r.length,
+    request = r.request,
+    info = r.info,
+    body = body,
+  }, Page)
+end
+
+--- The values of a field, each line's, as received.
+-- @tparam string name
+-- @treturn string... none when absent
+function Page:header(name)
+  return core.values(self.headers, name)
+end
+
+--- Refuses any status but 200-299.
+-- @treturn page|nil itself
+-- @treturn error code "status"
+function Page:check()
+  if self.ok then return self end
+  local err = core.refusal(self.request.method, self.url, self.status,
+    self.reason)
+  err.headers, err.received = self.headers, #self.body
+  err.body = self.body:sub(1, 4096)
+  return nil, err
+end
+
+function Page:__tostring()
+  return ("curlew.page (%d %s, %d bytes)"):format(self.status, self.url,
+    #self.body)
+end
+
+return page

@@ -1,0 +1,50 @@
+-- curlew as a rock: luarocks make in the project's root builds it. By make
+-- and not by "builtin", which cannot pass -fvisibility and -z nodelete.
+rockspec_format = "3.0"
+package = "curlew"
+version = "scm-1"
+source = {
+  url = "git+https://github.com/curlew-http/curlew.git",
+}
+description = {
+  summary = "An HTTP client whose responses are to-be-closed values",
+  detailed = [[
+An HTTP client for Lua 5.4 on libcurl. A response is released by the scope
+that holds it; what was forgotten is found by the collector, counted, and
+named with the line that opened it; no state holds more than its limit.]],
+  homepage = "https://github.com/curlew-http/curlew",
+  license = "MIT",
+}
+supported_platforms = { "unix" }
+dependencies = {
+  "lua >= 5.4, < 5.5",
+  "dkjson",
+}
+external_dependencies = {
+  CURL = { library = "curl" }, -- the header is pkg-config's to find
+}
+build = {
+  type = "make",
+  build_target = "all",
+  install_pass = false,
+  build_variables = {
+    LUA_INCDIR = "$(LUA_INCDIR)",
+    CPPFLAGS = "-I$(CURL_INCDIR)",
+    LDFLAGS = "-L$(CURL_LIBDIR)",
+  },
+  install = {
+    lua = {
+      ["curlew"] = "lua/curlew/init.lua",
+      ["curlew.leaks"] = "lua/curlew/leaks.lua",
+      ["curlew.page"] = "lua/curlew/page.lua",
+      ["curlew.shape"] = "lua/curlew/shape.lua",
+    },
+    lib = {
+      ["curlew.core"] = "curlew/core.so",
+    },
+  },
+}
+test = {
+  type = "command",
+  command = "make test",
+}

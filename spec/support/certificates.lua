@@ -1,0 +1,91 @@
+--- Certificates for the specs, made once a suite by the openssl command:
+-- one good and each kind of bad one. EC keys, all for localhost unless said.
+
+-- Validity as OpenSSL writes it; the valid ones outlast any suite.
+local PAST = { from = "20200101000000Z", to = "20200201000000Z" }
+local VALID = { from = "20200101000000Z", to = "20491231000000Z" }
+local FUTURE = { from = "20480101000000Z", to = "20491231000000Z" }
+
+local CONFIG = [[
+[req]
+distinguished_name = dn
+prompt = no
+[dn]
+CN = localhost
+[ca_extensions]
+basicConstraints = critical, CA:TRUE
+keyUsage = critical, keyCertSign, cRLSign
+subjectKeyIdentifier = hash
+[localhost]
+subjectAltName = DNS:localhost, IP:127.0.0.1
+basicConstraints = CA:FALSE
+[other]
+subjectAltName = DNS:other.test
+basicConstraints = CA:FALSE
+[ca]
+database = @DIR@/index
+new_certs_dir = @DIR@
+rand_serial = yes
+unique_subject = no
+default_md = sha256
+policy = any
+[any]
+commonName = supplied
+]]
+
+local function write_file(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+end
+
+return function(posix, dir)
+  local function at(name) return dir .. "/" .. name end
+
+  local function openssl(...)
+    local argv = { "openssl", ... }
+    argv.stdin, argv.stderr = false, true
+    argv.env = { OPENSSL_CONF = at("openssl.cnf") }
+    local child <close> = assert(posix.spawn(argv))
+    local _, messages = child:communicate()
+    local _, code = child:wait()
+    if code ~= 0 then error("openssl " .. table.concat({ ... }, " ")
+      .. "\n" .. messages) end
+  end
+
+  local function key_and_request(name, ...)
+    openssl("req", "-newkey", "ec", "-pkeyopt",
+      "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+      at(name .. ".key"), "-config", at("openssl.cnf"), ...)
+  end
+
+  local function self_issued(name, extensions, subject)
+    key_and_request(name, "-x509", "-days", "3650", "-out",
+      at(name .. ".pem"), "-extensions", extensions, "-subj", subject)
+    return { cert = at(name .. ".pem"), key = at(name .. ".key") }
+  end
+
+  local function issued(name, ca, extensions, validity)
+    openssl("ca", "-batch", "-notext", "-name", "ca", "-config",
+      at("openssl.cnf"), "-cert", at(ca .. ".pem"), "-keyfile",
+      at(ca .. ".key"), "-in", at("server.csr"), "-out",
+      at(name .. ".pem"), "-extensions", extensions, "-startdate",
+      validity.from, "-enddate", validity.to)
+    return { cert = at(name .. ".pem"), key = at("server.key") }
+  end
+
+  write_file(at("openssl.cnf"), (CONFIG:gsub("@DIR@", dir)))
+  write_file(at("index"), "")
+  local ca = self_issued("ca", "ca_extensions", "/CN=curlew spec CA")
+  self_issued("other_ca", "ca_extensions", "/CN=curlew spec other CA")
+  key_and_request("server", "-new", "-out", at("server.csr"))
+
+  return {
+    ca = ca.cert, -- path of the CA to be trusted
+    good = issued("good", "ca", "localhost", VALID),
+    wrong_name = issued("wrong_name", "ca", "other", VALID),
+    expired = issued("expired", "ca", "localhost", PAST),
+    not_yet = issued("not_yet", "ca", "localhost", FUTURE),
+    unknown_ca = issued("unknown_ca", "other_ca", "localhost", VALID),
+    self_signed = self_issued("self_signed", "localhost", "/CN=localhost"),
+  }
+end

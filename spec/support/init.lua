@@ -1,0 +1,153 @@
+--- What the specs stand on: servers as children, certificates, scripts in an
+-- interpreter of their own, and the system calls that Lua has not.
+-- Loaded once a suite (by helper.lua); what is expensive is made when it is
+-- first asked for and stopped by `support.stop`.
+
+local here = debug.getinfo(1, "S").source:match("^@(.*)init%.lua$") or "./"
+local build = os.getenv("CURLEW_BUILD") or "build"
+
+local function load_posix()
+  if package.loaded.posix_support then return package.loaded.posix_support end
+  local path = build .. "/spec/posix_support.so"
+  local open = assert(package.loadlib(path, "luaopen_posix_support"))
+  package.loaded.posix_support = open("posix_support", path)
+  return package.loaded.posix_support
+end
+
+local posix = load_posix()
+local new_server = require("spec.support.server")
+local new_certificates = require("spec.support.certificates")
+local new_nginx = require("spec.support.nginx")
+
+local support = { posix = posix, build = build }
+
+local suite = { folders = {} } -- what lives as long as the suite
+
+--- A temporary folder, removed at the end of the suite.
+function support.folder()
+  local path = posix.mkdtemp()
+  table.insert(suite.folders, path)
+  return path
+end
+
+--- A server of canned bytes: see server.lua.
+function support.server(options)
+  return new_server(posix, build .. "/spec/peer", options)
+end
+
+--- The suite's certificates: see certificates.lua.
+function support.certificates()
+  suite.certificates = suite.certificates
+    or new_certificates(posix, support.folder())
+  return suite.certificates
+end
+
+--- The suite's nginx: see nginx.lua.
+function support.nginx()
+  suite.nginx = suite.nginx
+    or new_nginx(posix, support.folder(), here .. "nginx.conf",
+      support.certificates())
+  return suite.nginx
+end
+
+--- Ends what the suite had.
+function support.stop()
+  if suite.nginx then suite.nginx:close() end
+  for _, path in ipairs(suite.folders) do posix.remove_tree(path) end
+  suite = { folders = {} }
+end
+
+-- Also when the run ends without saying so.
+support.guard = setmetatable({}, { __gc = support.stop })
+
+-- ---- scripts in a child ----
+
+local function write_script(source)
+  local path = posix.mkdtemp()
+  local file <close> = assert(io.open(path .. "/script.lua", "w"))
+  assert(file:write(source))
+  return path, path .. "/script.lua"
+end
+
+-- The child searches where this process does, and finds posix_support.
+local function environment(more)
+  local cpath = build .. "/spec/?.so;" .. package.cpath
+  local env = {
+    LUA_PATH = package.path,
+    LUA_CPATH = cpath,
+    LUA_PATH_5_4 = false,
+    LUA_CPATH_5_4 = false,
+    LUA_INIT = false,
+    LUA_INIT_5_4 = false,
+  }
+  for name, value in pairs(more or {}) do env[name] = value end
+  return env
+end
+
+local function command(path, options)
+  local argv = { "lua5.4", path, table.unpack(options) }
+  argv.stderr, argv.preload = true, true
+  argv.env = environment(options.env)
+  argv.patience = options.seconds or 60
+  return argv
+end
+
+-- The signal goes out when the script has printed its first line, which so
+-- says that it is where it is to be hit.
+local function first_line(child, signal)
+  if not signal then return "" end
+  local line = child:read_line()
+  child:kill(signal)
+  return line and line .. "\n" or ""
+end
+
+--- Runs a script in a child lua5.4 with this process's search paths.
+-- @tparam string source the script; it can `require "posix_support"` too
+-- @tparam[opt] table options its arguments, in order; `env` additions
+-- (false removes), `input` for stdin, `signal` to send once it has printed
+-- its first line, `seconds` that it may take (60)
+-- @return "exit" or "signal", or "timeout" (and it was killed)
+-- @return the exit code or the number of the signal
+-- @return what it wrote to stdout
+-- @return what it wrote to stderr
+function support.run(source, options)
+  options = options or {}
+  local folder, path = write_script(source)
+  local child <close> = assert(posix.spawn(command(path, options)))
+  local began = first_line(child, options.signal)
+  local out, err, done = child:communicate(options.input or "",
+    options.seconds or 60)
+  if not done then child:kill("KILL") end
+  local kind, code = child:wait()
+  posix.remove_tree(folder)
+  return done and kind or "timeout", code, began .. out, err
+end
+
+--- Runs a command; returns its exit code, stdout and stderr.
+function support.command(...)
+  local argv = { ... }
+  argv.stderr = true
+  local child <close> = assert(posix.spawn(argv))
+  local out, err = child:communicate("", 60)
+  local _, code = child:wait(10)
+  return code, out, err
+end
+
+-- ---- what a spec may declare ----
+
+local declared = {}
+
+--- Says that this one test ends with `open` more responses open than before,
+-- on purpose; `descriptors = false` leaves the descriptors unchecked.
+function support.expect(what)
+  for name, value in pairs(what) do declared[name] = value end
+end
+
+--- What the test declared, forgotten at once. For the helper.
+function support.declared()
+  local taken = declared
+  declared = {}
+  return taken
+end
+
+return support

@@ -1,0 +1,59 @@
+/* buf: bytes in a row with a limit. Knows libc.
+** SPDX-License-Identifier: MIT */
+#include "buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SMALLEST = 256 };
+
+void cw_buf_init(cw_buf *b, size_t limit) { *b = (cw_buf){.limit = limit}; }
+
+void cw_buf_clear(cw_buf *b) {
+  free(b->bytes);
+  cw_buf_init(b, b->limit);
+}
+
+/* Moves the unread bytes to the front, so that what was read makes room. */
+static void compact(cw_buf *b) {
+  if (b->start == 0) return;
+  memmove(b->bytes, b->bytes + b->start, cw_buf_length(b));
+  b->end -= b->start;
+  b->start = 0;
+}
+
+static bool grow(cw_buf *b, size_t needed) {
+  size_t size = b->size ? b->size : SMALLEST;
+  while (size < needed)
+    size = size > (size_t)-1 / 2 ? needed : size * 2;
+  if (size > b->limit && needed <= b->limit) size = b->limit;
+  char *bytes = realloc(b->bytes, size);
+  if (!bytes) return false;
+  b->bytes = bytes;
+  b->size = size;
+  return true;
+}
+
+bool cw_buf_reserve(cw_buf *b, size_t n) {
+  if (n > cw_buf_room(b)) return false;
+  if (b->size - b->end >= n) return true;
+  compact(b);
+  return b->size - b->end >= n || grow(b, b->end + n);
+}
+
+bool cw_buf_append(cw_buf *b, const char *bytes, size_t n) {
+  if (!cw_buf_reserve(b, n)) return false;
+  if (n) memcpy(b->bytes + b->end, bytes, n);
+  b->end += n;
+  return true;
+}
+
+const char *cw_buf_peek(const cw_buf *b, size_t *n) {
+  *n = cw_buf_length(b);
+  return *n ? b->bytes + b->start : "";
+}
+
+void cw_buf_drop(cw_buf *b, size_t n) {
+  b->start += n;
+  if (b->start == b->end) b->start = b->end = 0;
+}

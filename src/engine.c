@@ -1,0 +1,477 @@
+/* engine: one per Lua state: the multi handle and what goes with it. Knows
+** libcurl, poll and epoll.
+** SPDX-License-Identifier: MIT */
+#include "engine.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "deadlines.h"
+#include "watch.h"
+
+enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
+
+struct cw_engine {
+  unsigned refs;
+  unsigned forks; /* of the process, when the engine was made */
+  CURLM *multi;   /* owned; NULL: closed */
+  bool running;   /* inside libcurl */
+  bool timer_last;
+  bool no_descriptors;
+  int64_t now;
+  int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
+  cw_watch watch;
+  cw_deadlines deadlines;
+  cw_link open, free, doomed, news; /* rings */
+  size_t free_count, max_open, idle_connections;
+  long pool; /* CURLMOPT_MAXCONNECTS as it was last set */
+  cw_ledger ledger;
+  cw_engine *next; /* of the process */
+};
+
+/* The process's engines, and how often it has forked --------------------- */
+
+static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static cw_engine *engines;
+static unsigned forks;
+
+static void forked(void) { forks++; }
+
+static void once_a_process(void) { pthread_atfork(NULL, NULL, forked); }
+
+static void enlist(cw_engine *e) {
+  pthread_mutex_lock(&engines_lock);
+  e->next = engines;
+  engines = e;
+  pthread_mutex_unlock(&engines_lock);
+}
+
+static void delist(cw_engine *e) {
+  pthread_mutex_lock(&engines_lock);
+  cw_engine **at = &engines;
+  while (*at && *at != e)
+    at = &(*at)->next;
+  if (*at) *at = e->next;
+  pthread_mutex_unlock(&engines_lock);
+}
+
+cw_engine *cw_engine_next(const cw_engine *e) { return e ? e->next : engines; }
+
+bool cw_engine_foreign(const cw_engine *e) { return e->forks != forks; }
+
+/* libcurl's callbacks: they only take note --------------------------------- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
+                     void *unused) {
+  static const short events[] = {
+    [CURL_POLL_IN] = POLLIN,
+    [CURL_POLL_OUT] = POLLOUT,
+    [CURL_POLL_INOUT] = POLLIN | POLLOUT,
+    [CURL_POLL_REMOVE] = 0,
+  };
+  (void)easy, (void)unused;
+  cw_engine *e = data;
+  /* out of memory: it is not waited for, and its transfer runs into its
+  ** timeout; to report it would end every transfer of the multi handle */
+  cw_watch_set(&e->watch, fd, events[what]);
+  return 0;
+}
+
+static int on_timer(CURLM *multi, long ms, void *data) {
+  (void)multi;
+  cw_engine *e = data;
+  e->timer = ms < 0 ? INT64_MAX : cw_engine_now(e) + (int64_t)ms * 1000;
+  return 0;
+}
+
+static curl_socket_t on_open(void *data, curlsocktype purpose,
+                             struct curl_sockaddr *address) {
+  (void)purpose;
+  cw_engine *e = data;
+  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
+                  address->protocol);
+  if (fd < 0) {
+    e->no_descriptors |= errno == EMFILE || errno == ENFILE;
+    return CURL_SOCKET_BAD;
+  }
+  if (!cw_watch_hold(&e->watch, fd)) {
+    close(fd);
+    return CURL_SOCKET_BAD;
+  }
+  e->ledger.counters.connections_opened++;
+  return fd;
+}
+
+static int on_close(void *data, curl_socket_t fd) {
+  cw_engine *e = data;
+  cw_watch_unhold(&e->watch, fd);
+  e->ledger.counters.connections_closed++;
+  return close(fd);
+}
+
+/* Life -------------------------------------------------------------------- */
+
+static bool set_up_multi(cw_engine *e) {
+  e->multi = curl_multi_init();
+  return e->multi &&
+         !curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
+         !curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e) &&
+         !curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
+         !curl_multi_setopt(e->multi, CURLMOPT_TIMERDATA, e) &&
+         !curl_multi_setopt(e->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+}
+
+cw_engine *cw_engine_new(void) {
+  pthread_once(&once, once_a_process);
+  cw_engine *e = calloc(1, sizeof *e);
+  if (!e) return NULL;
+  e->refs = 1;
+  e->forks = forks;
+  e->timer = INT64_MAX;
+  e->max_open = MAX_OPEN;
+  e->idle_connections = IDLE_CONNECTIONS;
+  cw_watch_init(&e->watch);
+  cw_list_init(&e->open);
+  cw_list_init(&e->free);
+  cw_list_init(&e->doomed);
+  cw_list_init(&e->news);
+  if (!set_up_multi(e)) {
+    curl_multi_cleanup(e->multi);
+    free(e);
+    return NULL;
+  }
+  enlist(e);
+  return e;
+}
+
+cw_engine *cw_engine_retain(cw_engine *e) {
+  e->refs++;
+  return e;
+}
+
+/* In a fork nothing of libcurl's is freed: that would shut connections of the
+** parent down. */
+void cw_engine_close(cw_engine *e) {
+  if (!e->multi) return;
+  delist(e);
+  if (!cw_engine_foreign(e)) {
+    while (!cw_list_empty(&e->free))
+      cw_transfer_free(CW_LIST_ENTRY(e->free.next, cw_transfer, open_link));
+    curl_multi_cleanup(e->multi);
+  }
+  e->multi = NULL;
+}
+
+void cw_engine_free(cw_engine *e) {
+  if (!e || --e->refs > 0) return;
+  cw_engine_close(e);
+  cw_watch_clear(&e->watch);
+  cw_deadlines_clear(&e->deadlines);
+  free(e);
+}
+
+bool cw_engine_closed(const cw_engine *e) { return !e->multi; }
+
+int64_t cw_engine_now(cw_engine *e) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return e->now = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Transfers in and out ------------------------------------------------------
+ */
+
+cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
+  if (!cw_list_empty(&e->free)) {
+    cw_transfer *t = CW_LIST_ENTRY(e->free.previous, cw_transfer, open_link);
+    cw_list_remove(&t->open_link);
+    e->free_count--;
+    return t;
+  }
+  cw_socket_calls calls = {.open = on_open, .close = on_close, .data = e};
+  cw_transfer *t = cw_transfer_new(&calls, defaults);
+  if (!t) return NULL;
+  t->now = &e->now;
+  t->touched = &e->news;
+  return t;
+}
+
+void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
+  if (e->free_count == FREE_TRANSFERS) {
+    cw_transfer_free(t);
+    return;
+  }
+  cw_list_append(&e->free, &t->open_link);
+  e->free_count++;
+}
+
+/* libcurl's limit counts connections in use as well as idle ones. */
+static void size_pool(cw_engine *e) {
+  long pool = (long)(cw_engine_open(e) + e->idle_connections);
+  if (pool == e->pool) return;
+  e->pool = pool;
+  curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, pool);
+}
+
+static void count_opened(cw_transfer *t) {
+  for (int i = 0; i < 2; i++) {
+    cw_counters *c = t->counters[i];
+    c->opened++;
+    if (++c->open > c->high_water) c->high_water = c->open;
+  }
+}
+
+bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
+  t->counters[0] = &e->ledger.counters;
+  t->moved = cw_engine_now(e);
+  t->doomed = false;
+  e->running = true;
+  bool ok = cw_deadlines_reserve(&e->deadlines) &&
+            curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
+  e->running = false;
+  if (!ok) {
+    cw_error_set(t->error, CW_ERR_MEMORY, CW_PHASE_REQUEST, "out of memory");
+    cw_transfer_detach(t);
+    cw_engine_give_back(e, t);
+    return false;
+  }
+  t->entered = true;
+  cw_list_append(&e->open, &t->open_link);
+  cw_list_append(ring, &t->client_link);
+  count_opened(t);
+  size_pool(e);
+  cw_engine_want(e, t, true);
+  return true;
+}
+
+/* The law's side of it: out of the rings, into the counters. */
+static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
+  cw_list_remove(&t->open_link);
+  cw_list_remove(&t->client_link);
+  cw_deadlines_remove(&e->deadlines, t);
+  for (int i = 0; i < 2; i++) {
+    t->counters[i]->open--;
+    t->counters[i]->ended[why]++;
+    t->counters[i]->drained_bytes += t->drained;
+  }
+  if (t->body) cw_body_end(t->body);
+  cw_transfer_detach(t);
+}
+
+/* libcurl's side of it. */
+static void remove_handle(cw_engine *e, cw_transfer *t) {
+  t->entered = false;
+  if (cw_engine_foreign(e)) return;
+  e->running = true;
+  curl_multi_remove_handle(e->multi, t->easy);
+  e->running = false;
+  cw_engine_give_back(e, t);
+}
+
+static void leave(cw_engine *e, cw_transfer *t, cw_end why) {
+  settle(e, t, why);
+  remove_handle(e, t);
+}
+
+/* The stream has ended, well or not. */
+static void finish(cw_engine *e, cw_transfer *t, CURLcode result) {
+  if (t->doomed) return;
+  cw_end why = t->done_as;
+  if (t->draining) {
+    leave(e, t, why);
+    return;
+  }
+  cw_transfer_done(t, result);
+  if (t->error->code != CW_OK) why = CW_BY_ERROR;
+  if (t->error->code == CW_ERR_TIMEOUT) why = CW_BY_TIMEOUT;
+  leave(e, t, why);
+}
+
+static void finish_all(cw_engine *e) {
+  int left;
+  CURLMsg *message;
+  while ((message = curl_multi_info_read(e->multi, &left))) {
+    CURLcode result = message->data.result;
+    cw_transfer *t = NULL;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+    if (message->msg == CURLMSG_DONE && t) finish(e, t, result);
+  }
+}
+
+static void drive(cw_engine *e, curl_socket_t fd, int what) {
+  int running;
+  e->running = true;
+  curl_multi_socket_action(e->multi, fd, what, &running);
+  e->running = false;
+}
+
+/* Reads and drops what is there. Each round brings at most one receive buffer,
+** so the limit also bounds the rounds; the first one without bytes ends it. */
+static void drain(cw_engine *e, cw_transfer *t) {
+  curl_socket_t fd = CURL_SOCKET_BAD;
+  curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
+  struct pollfd socket = {.fd = (int)fd, .events = POLLIN};
+  uint64_t before;
+  do {
+    before = t->drained;
+    e->timer = INT64_MAX;
+    drive(e, CURL_SOCKET_TIMEOUT, 0);
+    if (poll(&socket, 1, 0) > 0) drive(e, fd, CURL_CSELECT_IN);
+    finish_all(e);
+  } while (t->entered && t->drained > before);
+}
+
+static void release_doomed(cw_engine *e) {
+  while (!cw_list_empty(&e->doomed)) {
+    cw_transfer *t = CW_LIST_ENTRY(e->doomed.next, cw_transfer, doomed_link);
+    cw_list_remove(&t->doomed_link);
+    remove_handle(e, t);
+  }
+}
+
+void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why,
+                       bool want_drain) {
+  if (e->running) {
+    t->doomed = true;
+    settle(e, t, why);
+    cw_list_append(&e->doomed, &t->doomed_link);
+    return;
+  }
+  if (want_drain && !cw_engine_foreign(e) && cw_transfer_drain(t)) {
+    t->done_as = why;
+    drain(e, t);
+    if (!t->entered) return;
+  }
+  leave(e, t, why);
+}
+
+void cw_engine_want(cw_engine *e, cw_transfer *t, bool wanted) {
+  if (wanted && !t->wanted) t->moved = cw_engine_now(e);
+  t->wanted = wanted;
+  cw_deadlines_update(&e->deadlines, t);
+}
+
+void cw_engine_resume(cw_engine *e, cw_transfer *t) {
+  e->running = true;
+  cw_transfer_resume(t);
+  e->running = false;
+}
+
+/* Steps -----------------------------------------------------------------------
+ */
+
+static int64_t soonest(cw_engine *e) {
+  int64_t deadline = cw_deadlines_next(&e->deadlines);
+  return deadline < e->timer ? deadline : e->timer;
+}
+
+int64_t cw_engine_timeout(cw_engine *e) {
+  int64_t at = soonest(e);
+  if (at == INT64_MAX) return -1;
+  int64_t now = cw_engine_now(e);
+  return at > now ? at - now : 0;
+}
+
+static void run_timer(cw_engine *e) {
+  e->timer_last = true;
+  e->timer = INT64_MAX;
+  drive(e, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int to_curl(short events) {
+  return (events & POLLIN ? CURL_CSELECT_IN : 0) |
+         (events & POLLOUT ? CURL_CSELECT_OUT : 0) |
+         (events & (POLLERR | POLLHUP | POLLNVAL) ? CURL_CSELECT_ERR : 0);
+}
+
+static void run_sockets(cw_engine *e) {
+  for (size_t i = 0; i < e->watch.fired_count; i++) {
+    struct pollfd fired = e->watch.fired[i];
+    drive(e, fired.fd, to_curl(fired.revents));
+  }
+}
+
+/* After what has come was looked at: who was late only because nobody looked
+** is not. */
+static void run_deadlines(cw_engine *e) {
+  cw_transfer *t;
+  while ((t = cw_deadlines_late(&e->deadlines, e->now))) {
+    if (t->eager && t->eager <= e->now) {
+      t->eager = 0;
+      if (t->news && cw_list_empty(t->news)) cw_list_append(&e->news, t->news);
+    } else {
+      cw_transfer_too_late(t);
+      leave(e, t, CW_BY_TIMEOUT);
+    }
+  }
+}
+
+static int64_t shorter(int64_t a, int64_t b) {
+  return b < 0 || (a >= 0 && a < b) ? a : b;
+}
+
+/* A timer that is always due must not keep the sockets waiting: they come
+** every other time at least. */
+cw_step cw_engine_step(cw_engine *e, int64_t us) {
+  cw_step step = CW_STEP_DONE;
+  int64_t wait = shorter(cw_engine_timeout(e), us);
+  if (e->timer <= e->now && !e->timer_last) {
+    run_timer(e);
+  } else {
+    e->timer_last = false;
+    if (!cw_watch_wait(&e->watch, wait)) step = CW_STEP_INTERRUPTED;
+    cw_engine_now(e);
+    run_sockets(e);
+    if (e->timer <= e->now) run_timer(e);
+  }
+  release_doomed(e);
+  finish_all(e);
+  run_deadlines(e);
+  return step;
+}
+
+int cw_engine_descriptor(cw_engine *e) {
+  return cw_watch_descriptor(&e->watch);
+}
+
+cw_link *cw_engine_next_news(cw_engine *e) {
+  if (cw_list_empty(&e->news)) return NULL;
+  cw_link *news = e->news.next;
+  cw_list_remove(news);
+  return news;
+}
+
+/* What others ask
+ * ---------------------------------------------------------------- */
+
+cw_link *cw_engine_open_ring(cw_engine *e) { return &e->open; }
+size_t cw_engine_open(const cw_engine *e) {
+  return (size_t)e->ledger.counters.open;
+}
+bool cw_engine_full(const cw_engine *e) {
+  return cw_engine_open(e) >= e->max_open;
+}
+size_t cw_engine_max_open(const cw_engine *e) { return e->max_open; }
+void cw_engine_set_max_open(cw_engine *e, size_t n) { e->max_open = n; }
+size_t cw_engine_idle_connections(const cw_engine *e) {
+  return e->idle_connections;
+}
+void cw_engine_set_idle_connections(cw_engine *e, size_t n) {
+  e->idle_connections = n;
+}
+cw_ledger *cw_engine_ledger(cw_engine *e) { return &e->ledger; }
+size_t cw_engine_sockets(const cw_engine *e) { return e->watch.held; }
+int cw_engine_strange_socket(const cw_engine *e) {
+  return cw_watch_strange(&e->watch);
+}
+
+bool cw_engine_out_of_descriptors(cw_engine *e) {
+  bool was = e->no_descriptors;
+  e->no_descriptors = false;
+  return was;
+}

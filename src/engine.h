@@ -1,0 +1,97 @@
+/* engine: one per Lua state. The multi handle, driven socket by socket; what
+** to poll for and until when; the slots, the open transfers, the free ones.
+** Nothing here costs more when more responses are open. Knows libcurl, poll
+** and epoll.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_ENGINE_H
+#define CURLEW_ENGINE_H
+
+#include <sys/types.h>
+
+#include "transfer.h"
+
+typedef struct cw_engine cw_engine;
+
+/* What happened in a step. */
+typedef enum cw_step {
+  CW_STEP_DONE,       /* something may have moved */
+  CW_STEP_INTERRUPTED /* a signal came while it waited */
+} cw_step;
+
+/* NULL: out of memory. The caller owns a reference. */
+cw_engine *cw_engine_new(void);
+cw_engine *cw_engine_retain(cw_engine *e);
+void cw_engine_free(cw_engine *e); /* gives a reference back; NULL is fine */
+
+/* Ends what libcurl holds; nothing may be open any more. Others may keep their
+** references: they find a closed engine. */
+void cw_engine_close(cw_engine *e);
+bool cw_engine_closed(const cw_engine *e);
+
+/* Whether this process is a fork of the one that made the engine: its sockets
+** are the parent's, and nothing of it may be used, nor shut down. */
+bool cw_engine_foreign(const cw_engine *e);
+
+/* A free transfer, or a new one at the baseline of 'defaults'; NULL: out of
+** memory. The caller owns it until it enters or is given back. */
+cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults);
+void cw_engine_give_back(cw_engine *e, cw_transfer *t);
+
+/* Takes a slot and starts the prepared transfer; 'ring' is its client's. From
+** here on it leaves by itself when its stream ends, or by a release. False:
+** its error is set, and it is given back. */
+bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring);
+
+/* Gives the slot back, at once or, if libcurl is running, as soon as it has
+** returned; 'drain': what is there already is read and dropped first, within
+** the limits, so that the connection can be used again. Never waits. */
+void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why, bool drain);
+
+/* Somebody waits for this transfer from now on ('wanted'), or not any more: its
+** idle time counts only meanwhile. Also to be called when a deadline of it has
+** been set. */
+void cw_engine_want(cw_engine *e, cw_transfer *t, bool wanted);
+
+/* Lets a paused transfer go on. */
+void cw_engine_resume(cw_engine *e, cw_transfer *t);
+
+/* Moves what can be moved; waits for something to happen, at most 'us'
+** microseconds (negative: as long as it takes). The one place that waits. */
+cw_step cw_engine_step(cw_engine *e, int64_t us);
+
+/* For a scheduler: a descriptor that is readable when a step has something to
+** do (-1: none can be had), and how long it may wait without one, in
+** microseconds; negative: for ever. */
+int cw_engine_descriptor(cw_engine *e);
+int64_t cw_engine_timeout(cw_engine *e);
+
+/* Takes the next link out of the ring of owners with news; NULL: none. */
+cw_link *cw_engine_next_news(cw_engine *e);
+
+int64_t cw_engine_now(cw_engine *e); /* reads the clock, microseconds */
+
+/* The ring of open transfers, by 'open_link', oldest first. */
+cw_link *cw_engine_open_ring(cw_engine *e);
+size_t cw_engine_open(const cw_engine *e);
+
+bool cw_engine_full(const cw_engine *e);
+size_t cw_engine_max_open(const cw_engine *e);
+void cw_engine_set_max_open(cw_engine *e, size_t n);
+size_t cw_engine_idle_connections(const cw_engine *e);
+void cw_engine_set_idle_connections(cw_engine *e, size_t n);
+
+cw_ledger *cw_engine_ledger(cw_engine *e);
+
+/* Whether a descriptor could not be had since this was last asked. */
+bool cw_engine_out_of_descriptors(cw_engine *e);
+
+/* The i-th socket that libcurl has been given and has not returned is no
+** longer that socket: its number; -1: all are. For audits. */
+int cw_engine_strange_socket(const cw_engine *e);
+size_t cw_engine_sockets(const cw_engine *e);
+
+/* The next of the process's engines that is not closed; NULL starts. For the
+** report at exit. */
+cw_engine *cw_engine_next(const cw_engine *e);
+
+#endif

@@ -1,0 +1,136 @@
+/* error: CURLcode -> code and phase. Knows libcurl's codes.
+** SPDX-License-Identifier: MIT */
+#include "error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Whether the same request may succeed when it is simply made again. */
+static const struct {
+  const char *name;
+  bool retryable;
+} codes[CW_ERR_COUNT] = {
+  [CW_OK] = {"ok", false},
+  [CW_ERR_URL] = {"url", false},
+  [CW_ERR_RESOLVE] = {"resolve", true},
+  [CW_ERR_CONNECT] = {"connect", true},
+  [CW_ERR_TLS] = {"tls", false},
+  [CW_ERR_PROXY] = {"proxy", true},
+  [CW_ERR_TIMEOUT] = {"timeout", true},
+  [CW_ERR_CLOSED] = {"closed", true},
+  [CW_ERR_TRUNCATED] = {"truncated", true},
+  [CW_ERR_PROTOCOL] = {"protocol", false},
+  [CW_ERR_TOO_LARGE] = {"too_large", false},
+  [CW_ERR_DECODE] = {"decode", false},
+  [CW_ERR_STATUS] = {"status", false},
+  [CW_ERR_CANCELLED] = {"cancelled", false},
+  [CW_ERR_TOO_MANY_OPEN] = {"too_many_open", true},
+  [CW_ERR_MEMORY] = {"memory", false},
+};
+
+static const char *const phases[CW_PHASE_COUNT] = {
+  [CW_PHASE_REQUEST] = "request", [CW_PHASE_RESOLVE] = "resolve",
+  [CW_PHASE_CONNECT] = "connect", [CW_PHASE_TLS] = "tls",
+  [CW_PHASE_SEND] = "send",       [CW_PHASE_HEADERS] = "headers",
+  [CW_PHASE_BODY] = "body",
+};
+
+const char *cw_code_name(cw_code code) { return codes[code].name; }
+
+const char *cw_phase_name(cw_phase phase) { return phases[phase]; }
+
+void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
+                  ...) {
+  if (e->code != CW_OK) return;
+  e->code = code;
+  e->phase = phase;
+  e->retryable = codes[code].retryable;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(e->text, sizeof e->text, format, arguments);
+  va_end(arguments);
+}
+
+/* One row a CURLcode that a transfer over http or https can end with (see
+** libcurl-errors(3)); what has no row is 'protocol'. */
+static const struct {
+  CURLcode curl;
+  cw_code code;
+} rows[] = {
+  {CURLE_URL_MALFORMAT, CW_ERR_URL},
+  {CURLE_COULDNT_RESOLVE_PROXY, CW_ERR_PROXY},
+  {CURLE_PROXY, CW_ERR_PROXY},
+  {CURLE_COULDNT_RESOLVE_HOST, CW_ERR_RESOLVE},
+  {CURLE_COULDNT_CONNECT, CW_ERR_CONNECT},
+  {CURLE_INTERFACE_FAILED, CW_ERR_CONNECT},
+  {CURLE_NO_CONNECTION_AVAILABLE, CW_ERR_CONNECT},
+  {CURLE_PARTIAL_FILE, CW_ERR_TRUNCATED},
+  {CURLE_OUT_OF_MEMORY, CW_ERR_MEMORY},
+  {CURLE_OPERATION_TIMEDOUT, CW_ERR_TIMEOUT},
+  {CURLE_GOT_NOTHING, CW_ERR_CLOSED},
+  {CURLE_SEND_ERROR, CW_ERR_CLOSED},
+  {CURLE_RECV_ERROR, CW_ERR_CLOSED},
+  {CURLE_SSL_CONNECT_ERROR, CW_ERR_TLS},
+  {CURLE_SSL_ENGINE_NOTFOUND, CW_ERR_TLS},
+  {CURLE_SSL_ENGINE_SETFAILED, CW_ERR_TLS},
+  {CURLE_SSL_ENGINE_INITFAILED, CW_ERR_TLS},
+  {CURLE_SSL_CERTPROBLEM, CW_ERR_TLS},
+  {CURLE_SSL_CIPHER, CW_ERR_TLS},
+  {CURLE_PEER_FAILED_VERIFICATION, CW_ERR_TLS},
+  {CURLE_USE_SSL_FAILED, CW_ERR_TLS},
+  {CURLE_SSL_CACERT_BADFILE, CW_ERR_TLS},
+  {CURLE_SSL_SHUTDOWN_FAILED, CW_ERR_TLS},
+  {CURLE_SSL_CRL_BADFILE, CW_ERR_TLS},
+  {CURLE_SSL_ISSUER_ERROR, CW_ERR_TLS},
+  {CURLE_SSL_PINNEDPUBKEYNOTMATCH, CW_ERR_TLS},
+  {CURLE_SSL_INVALIDCERTSTATUS, CW_ERR_TLS},
+  {CURLE_SSL_CLIENTCERT, CW_ERR_TLS},
+  {CURLE_FILESIZE_EXCEEDED, CW_ERR_TOO_LARGE},
+  {CURLE_BAD_CONTENT_ENCODING, CW_ERR_DECODE},
+};
+
+static cw_code code_of(CURLcode curl) {
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    if (rows[i].curl == curl) return rows[i].code;
+  return CW_ERR_PROTOCOL;
+}
+
+/* The phase that an error belongs to whatever else is known. */
+static cw_phase phase_of(cw_code code, cw_phase phase) {
+  switch (code) {
+  case CW_ERR_URL:
+    return CW_PHASE_REQUEST;
+  case CW_ERR_RESOLVE:
+    return CW_PHASE_RESOLVE;
+  case CW_ERR_CONNECT:
+    return CW_PHASE_CONNECT;
+  case CW_ERR_TLS:
+    return CW_PHASE_TLS;
+  default:
+    return phase;
+  }
+}
+
+void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
+                        const char *detail) {
+  cw_code code = code_of(curl);
+  /* libcurl calls one header line over its 100 KiB "out of memory" */
+  if (code == CW_ERR_MEMORY && phase == CW_PHASE_HEADERS)
+    cw_error_set(e, CW_ERR_TOO_LARGE, phase,
+                 "a header line is over libcurl's limit of 100 KiB");
+  cw_error_set(e, code, phase_of(code, phase), "%s",
+               *detail ? detail : curl_easy_strerror(curl));
+  e->curl = curl;
+}
+
+/* RFC 9110 section 15: the ones that say "later", or that a gateway says. */
+static bool says_later(int status) {
+  return status == 408 || status == 429 || status == 500 ||
+         (status >= 502 && status <= 504);
+}
+
+void cw_error_from_status(cw_error *e, int status, const char *reason) {
+  cw_error_set(e, CW_ERR_STATUS, CW_PHASE_HEADERS, "the status is %d%s%s",
+               status, *reason ? " " : "", reason);
+  e->retryable = says_later(status);
+}

@@ -1,0 +1,70 @@
+/* error: what went wrong, in the words of the interface: a code, the phase in
+** which it happened, a sentence. Knows libcurl's codes.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_ERROR_H
+#define CURLEW_ERROR_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+typedef enum cw_code {
+  CW_OK = 0,
+  CW_ERR_URL,
+  CW_ERR_RESOLVE,
+  CW_ERR_CONNECT,
+  CW_ERR_TLS,
+  CW_ERR_PROXY,
+  CW_ERR_TIMEOUT,
+  CW_ERR_CLOSED,
+  CW_ERR_TRUNCATED,
+  CW_ERR_PROTOCOL,
+  CW_ERR_TOO_LARGE,
+  CW_ERR_DECODE,
+  CW_ERR_STATUS,
+  CW_ERR_CANCELLED,
+  CW_ERR_TOO_MANY_OPEN,
+  CW_ERR_MEMORY,
+  CW_ERR_COUNT
+} cw_code;
+
+typedef enum cw_phase {
+  CW_PHASE_REQUEST, /* checked, queued: nothing has been sent */
+  CW_PHASE_RESOLVE,
+  CW_PHASE_CONNECT,
+  CW_PHASE_TLS,
+  CW_PHASE_SEND,
+  CW_PHASE_HEADERS,
+  CW_PHASE_BODY,
+  CW_PHASE_COUNT
+} cw_phase;
+
+enum { CW_ERROR_TEXT = 512 };
+
+typedef struct cw_error {
+  cw_code code;
+  cw_phase phase;
+  CURLcode curl;
+  bool retryable;
+  char text[CW_ERROR_TEXT]; /* a sentence without its full stop */
+} cw_error;
+
+/* Fills in 'e'; the text is made as by printf and cut where it is too long.
+** The first error stays: a set one is not overwritten. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 4, 5)))
+#endif
+void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
+                  ...);
+
+/* Fills in 'e' from what libcurl says of a transfer; 'detail' is its error
+** buffer, "" when it wrote nothing. */
+void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
+                        const char *detail);
+
+/* The error of a status that will not do. */
+void cw_error_from_status(cw_error *e, int status, const char *reason);
+
+const char *cw_code_name(cw_code code);
+const char *cw_phase_name(cw_phase phase);
+
+#endif

@@ -1,0 +1,279 @@
+/* exchange: what the user calls one request. Knows all rooms of the engine.
+** SPDX-License-Identifier: MIT */
+#include "exchange.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+cw_exchange *cw_exchange_of(cw_transfer *t) {
+  return CW_LIST_ENTRY(t->holder, cw_exchange, transfer);
+}
+
+cw_exchange *cw_exchange_of_news(cw_link *news) {
+  return CW_LIST_ENTRY(news, cw_exchange, news);
+}
+
+static uint64_t most_body(const cw_request *r) {
+  const cw_value *most =
+    cw_settings_find(&r->own, r->defaults, CW_OPT_MAX_BODY);
+  return most ? (uint64_t)most->number : UINT64_MAX;
+}
+
+uint64_t cw_exchange_max_body(const cw_exchange *x) {
+  return (uint64_t)cw_settings_get(&x->request.own, x->request.defaults,
+                                   CW_OPT_MAX_BODY);
+}
+
+cw_exchange *cw_exchange_new(cw_client *c) {
+  cw_exchange *x = malloc(sizeof *x);
+  if (!x) return NULL;
+  x->client = cw_client_retain(c);
+  cw_request_init(&x->request, c->defaults);
+  cw_response_init(&x->response);
+  cw_body_init(&x->body, UINT64_MAX, &x->error);
+  cw_list_init(&x->news);
+  x->error.code = CW_OK;
+  x->transfer = NULL;
+  x->id = 0;
+  x->opened = 0;
+  x->check = x->awaiting = x->handed_out = false;
+  return x;
+}
+
+void cw_exchange_free(cw_exchange *x) {
+  if (!x) return;
+  cw_list_remove(&x->news);
+  cw_body_clear(&x->body);
+  cw_response_clear(&x->response);
+  cw_request_clear(&x->request);
+  cw_client_free(x->client);
+  free(x);
+}
+
+/* Starting ------------------------------------------------------------------
+ */
+
+static void fail(cw_exchange *x, cw_code code, const char *text) {
+  cw_error_set(&x->error, code, CW_PHASE_REQUEST, "%s", text);
+  cw_body_end(&x->body);
+}
+
+static void start_afresh(cw_exchange *x) {
+  cw_body_clear(&x->body);
+  cw_response_clear(&x->response);
+  cw_response_init(&x->response);
+  cw_body_init(&x->body, most_body(&x->request), &x->error);
+  x->error.code = CW_OK;
+  x->awaiting = false;
+}
+
+static void enter(cw_exchange *x, cw_engine *e, cw_transfer *t) {
+  double deadline =
+    cw_settings_get(&x->request.own, x->request.defaults, CW_OPT_DEADLINE);
+  t->counters[1] = &x->client->counters;
+  t->holder = &x->transfer;
+  t->news = &x->news;
+  if (!x->opened) x->opened = cw_engine_now(e);
+  t->deadline = deadline > 0 ? x->opened + (int64_t)(deadline * 1e6) : 0;
+  if (!cw_engine_enter(e, t, &x->client->ring)) return;
+  x->transfer = t;
+  if (!x->id) x->id = cw_engine_ledger(e)->counters.opened;
+}
+
+void cw_exchange_start(cw_exchange *x) {
+  cw_engine *e = x->client->engine;
+  start_afresh(x);
+  if (x->client->closed) {
+    fail(x, CW_ERR_CANCELLED, "its client was closed");
+    return;
+  }
+  if (cw_engine_full(e)) {
+    fail(x, CW_ERR_TOO_MANY_OPEN, "too many responses are open");
+    return;
+  }
+  cw_transfer *t = cw_engine_take(e, x->request.defaults);
+  if (!t) {
+    fail(x, CW_ERR_MEMORY, "out of memory");
+    return;
+  }
+  if (cw_transfer_prepare(t, &x->request, &x->response, &x->body, &x->error)) {
+    enter(x, e, t);
+  } else {
+    cw_transfer_detach(t);
+    cw_engine_give_back(e, t);
+  }
+  if (!x->transfer) cw_body_end(&x->body);
+}
+
+/* Until the response stands ---------------------------------------------------
+ */
+
+static bool refused(const cw_exchange *x) {
+  return x->check && !cw_response_ok(&x->response);
+}
+
+static bool worth_awaiting(const cw_exchange *x) {
+  int64_t length = x->response.length;
+  return refused(x) || (length >= 0 && length <= CW_EAGER_BYTES);
+}
+
+bool cw_exchange_stands(cw_exchange *x) {
+  cw_transfer *t = x->transfer;
+  if (!t) return true;
+  if (!x->response.final) return false;
+  if (!x->awaiting) {
+    x->awaiting = true;
+    t->eager = worth_awaiting(x) ? *t->now + CW_EAGER_US : 0;
+    cw_engine_want(x->client->engine, t, true);
+  }
+  if (refused(x) && cw_buf_length(&x->body.bytes) >= CW_REFUSED_BYTES)
+    return true;
+  return t->eager == 0;
+}
+
+bool cw_exchange_settled(cw_exchange *x) {
+  return x->handed_out ? cw_body_ready(&x->body) : cw_exchange_stands(x);
+}
+
+void cw_exchange_hand_out(cw_exchange *x) {
+  x->handed_out = true;
+  if (!x->transfer) return;
+  x->transfer->eager = 0;
+  x->transfer->done_as = CW_BY_ARRIVED;
+  cw_engine_want(x->client->engine, x->transfer, false);
+}
+
+void cw_exchange_refuse(cw_exchange *x) {
+  x->check = true;
+  x->awaiting = x->handed_out = false;
+}
+
+/* Reading
+ * ------------------------------------------------------------------------ */
+
+/* Only now may a paused transfer go on: until here there was enough. */
+static void begin_to_wait(cw_exchange *x) {
+  cw_engine *e = x->client->engine;
+  if (!x->transfer || cw_body_ready(&x->body) || cw_engine_foreign(e)) return;
+  x->transfer->done_as = CW_BY_EOF;
+  cw_engine_want(e, x->transfer, true);
+  cw_engine_resume(e, x->transfer);
+}
+
+void cw_exchange_want(cw_exchange *x, size_t n) {
+  cw_body_want(&x->body, n);
+  begin_to_wait(x);
+}
+
+bool cw_exchange_want_whole(cw_exchange *x) {
+  cw_body *b = &x->body;
+  bool ok = cw_body_want_whole(b, cw_exchange_max_body(x), x->response.length);
+  if (ok)
+    begin_to_wait(x);
+  else if (x->transfer)
+    cw_engine_release(x->client->engine, x->transfer, CW_BY_ERROR, true);
+  return ok;
+}
+
+void cw_exchange_rest(cw_exchange *x) {
+  cw_body_rest(&x->body);
+  cw_exchange_hand_out(x);
+}
+
+/* Ending
+ * -------------------------------------------------------------------------- */
+
+static bool drains(cw_end why) {
+  return !cw_end_leaked(why) && why != CW_BY_TIMEOUT;
+}
+
+/* A fork holds nothing of its parent's: nothing leaked there. */
+static void note_leak(cw_exchange *x, cw_end why) {
+  cw_record r;
+  if (cw_engine_foreign(x->client->engine)) return;
+  cw_exchange_record(x, &r);
+  r.found = why;
+  cw_ledger_leak(cw_engine_ledger(x->client->engine), &r);
+}
+
+void cw_exchange_release(cw_exchange *x, cw_end why) {
+  if (x->transfer) {
+    if (cw_end_leaked(why)) note_leak(x, why);
+    cw_engine_release(x->client->engine, x->transfer, why, drains(why));
+  }
+  cw_body_close(&x->body);
+}
+
+void cw_exchange_count_unclosed(cw_exchange *x) {
+  cw_engine_ledger(x->client->engine)->counters.collected_unclosed++;
+  x->client->counters.collected_unclosed++;
+}
+
+void cw_exchange_close_client(cw_client *c) {
+  c->closed = true;
+  while (!cw_list_empty(&c->ring)) {
+    cw_transfer *t = CW_LIST_ENTRY(c->ring.next, cw_transfer, client_link);
+    cw_exchange *x = cw_exchange_of(t);
+    cw_error_set(&x->error, CW_ERR_CANCELLED, CW_PHASE_BODY,
+                 "its client was closed");
+    cw_engine_release(c->engine, t, CW_BY_CLIENT, true);
+  }
+}
+
+void cw_exchange_shutdown(cw_engine *e) {
+  cw_link *ring = cw_engine_open_ring(e);
+  while (!cw_list_empty(ring)) {
+    cw_transfer *t = CW_LIST_ENTRY(ring->next, cw_transfer, open_link);
+    cw_exchange_release(cw_exchange_of(t), CW_LEAK_SHUTDOWN);
+  }
+  if (!cw_engine_foreign(e)) cw_ledger_summary(cw_engine_ledger(e), stderr);
+  cw_engine_close(e);
+}
+
+/* The process ends and the state was not closed: nothing is released any more,
+** it is only counted and said. */
+static void at_exit(void) {
+  for (cw_engine *e = cw_engine_next(NULL); e; e = cw_engine_next(e)) {
+    if (cw_engine_foreign(e)) continue;
+    cw_ledger *ledger = cw_engine_ledger(e);
+    cw_link *ring = cw_engine_open_ring(e);
+    for (cw_link *l = ring->next; l != ring; l = l->next) {
+      cw_transfer *t = CW_LIST_ENTRY(l, cw_transfer, open_link);
+      note_leak(cw_exchange_of(t), CW_LEAK_EXIT);
+      ledger->counters.ended[CW_LEAK_EXIT]++;
+    }
+    cw_ledger_summary(ledger, stderr);
+  }
+}
+
+static void register_at_exit(void) { atexit(at_exit); }
+
+void cw_exchange_watch_exit(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, register_at_exit);
+}
+
+/* Telling
+ * ---------------------------------------------------------------------------
+ */
+
+void cw_exchange_record(cw_exchange *x, cw_record *r) {
+  cw_engine *e = x->client->engine;
+  memset(r, 0, sizeof *r);
+  snprintf(r->method, sizeof r->method, "%s", cw_request_method(&x->request));
+  cw_request_masked_url(&x->request, r->url, sizeof r->url);
+  cw_request_host(&x->request, r->host, sizeof r->host);
+  r->id = x->id;
+  r->found = CW_END_COUNT;
+  r->status = x->response.status;
+  r->http_version = x->response.http_version;
+  r->site = x->site;
+  r->opener = x->opener;
+  r->age = (double)(cw_engine_now(e) - x->opened) / 1e6;
+  r->opened_at = time(NULL) - (time_t)r->age;
+  r->read = x->body.read;
+  r->expected = x->response.length;
+  r->unread = cw_buf_length(&x->body.bytes);
+}

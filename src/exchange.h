@@ -1,0 +1,96 @@
+/* exchange: what the user calls one request: what is asked, what came, and
+** the transfer that brings it. The place where several transfers in a row
+*(hops,
+** retries) become one response. Knows all rooms of the engine.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_EXCHANGE_H
+#define CURLEW_EXCHANGE_H
+
+#include "client.h"
+
+/* A body declared to be at most so large is awaited with its headers, at most
+** so long. */
+enum { CW_EAGER_BYTES = 64 * 1024, CW_EAGER_US = 250000 };
+
+/* So much of a refused response's body goes with its error. */
+enum { CW_REFUSED_BYTES = 4096 };
+
+typedef struct cw_exchange {
+  cw_client *client; /* a reference */
+  cw_request request;
+  cw_response response;
+  cw_body body;
+  cw_error error;
+  cw_transfer *transfer; /* NULL: no stream is held */
+  cw_link news;          /* in the engine's ring of those with news */
+  uint64_t id;
+  int64_t opened; /* when, on the engine's clock */
+  cw_site site;   /* the line that asked */
+  const char *opener;
+  bool check;    /* any status but 2xx will be refused */
+  bool awaiting; /* the eager rule has been applied */
+  bool handed_out;
+} cw_exchange;
+
+/* NULL: out of memory. Retains 'c'. */
+cw_exchange *cw_exchange_new(cw_client *c);
+
+/* Frees it; its stream must have been released. NULL is fine. */
+void cw_exchange_free(cw_exchange *x);
+
+/* Starts the request (again, after a failure). Every failure is in 'error'. */
+void cw_exchange_start(cw_exchange *x);
+
+/* Whether there is a response to be handed out, with its body if the eager
+** rule says so; or there will not be one, because it failed. */
+bool cw_exchange_stands(cw_exchange *x);
+
+/* Whether whoever waits for it, as an opener or a reader, can go on. */
+bool cw_exchange_settled(cw_exchange *x);
+
+static inline bool cw_exchange_failed(const cw_exchange *x) {
+  return x->error.code != CW_OK && !x->response.final;
+}
+
+/* It is handed out: nobody waits any more, until somebody reads. */
+void cw_exchange_hand_out(cw_exchange *x);
+
+/* A reader wants 'n' bytes in one piece, or all of the body (at most max_body
+** bytes: false, and the stream is released, when there are known to be
+** more). Then: until cw_body_ready, wait. Then cw_exchange_rest. */
+void cw_exchange_want(cw_exchange *x, size_t n);
+bool cw_exchange_want_whole(cw_exchange *x);
+void cw_exchange_rest(cw_exchange *x);
+
+/* The most bytes that a body read whole may have. */
+uint64_t cw_exchange_max_body(const cw_exchange *x);
+
+/* Gives the stream up, if there is one; what is held of the body is dropped.
+** A leak is recorded, and never drained. */
+void cw_exchange_release(cw_exchange *x, cw_end why);
+
+/* The response that was handed out will be refused after all: part of its body
+** is awaited. Then: until it stands, wait. */
+void cw_exchange_refuse(cw_exchange *x);
+
+/* It was collected, its stream had ended, and nobody had closed it. */
+void cw_exchange_count_unclosed(cw_exchange *x);
+
+/* Ends every stream of the client; their readers get 'cancelled'. */
+void cw_exchange_close_client(cw_client *c);
+
+/* Ends every stream of the state as leaked at its shutdown, and says what
+** leaked on standard error. */
+void cw_exchange_shutdown(cw_engine *e);
+
+/* Has what is still open when the process ends reported on standard error. */
+void cw_exchange_watch_exit(void);
+
+/* The exchange that 't' works for; 'news' is in its ring. */
+cw_exchange *cw_exchange_of(cw_transfer *t);
+cw_exchange *cw_exchange_of_news(cw_link *news);
+
+/* Fills in what is known of it now. */
+void cw_exchange_record(cw_exchange *x, cw_record *r);
+
+#endif

@@ -1,0 +1,124 @@
+/* headers: field lines in order. Knows libc.
+** SPDX-License-Identifier: MIT */
+#include "headers.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "buf.h"
+
+/* Offsets into the text, which moves when it grows. */
+typedef struct line {
+  uint32_t name, name_length;
+  uint32_t value, value_length;
+} line;
+
+struct cw_headers {
+  unsigned refs;
+  cw_buf text; /* never dropped from: an offset stays an offset */
+  line *lines; /* owned */
+  size_t count, size;
+};
+
+cw_headers *cw_headers_new(void) {
+  cw_headers *h = calloc(1, sizeof *h);
+  if (!h) return NULL;
+  h->refs = 1;
+  cw_buf_init(&h->text, CW_HEADERS_MAX);
+  return h;
+}
+
+cw_headers *cw_headers_retain(cw_headers *h) {
+  h->refs++;
+  return h;
+}
+
+void cw_headers_free(cw_headers *h) {
+  if (!h || --h->refs > 0) return;
+  cw_buf_clear(&h->text);
+  free(h->lines);
+  free(h);
+}
+
+void cw_headers_reset(cw_headers *h) {
+  cw_buf_drop(&h->text, cw_buf_length(&h->text));
+  h->count = 0;
+}
+
+static bool another_line(cw_headers *h) {
+  if (h->count < h->size) return true;
+  size_t size = h->size ? h->size * 2 : 16;
+  line *lines = realloc(h->lines, size * sizeof *lines);
+  if (!lines) return false;
+  h->lines = lines;
+  h->size = size;
+  return true;
+}
+
+bool cw_headers_add(cw_headers *h, cw_text name, cw_text value) {
+  if (!another_line(h)) return false;
+  uint32_t at = (uint32_t)cw_buf_length(&h->text);
+  if (!cw_buf_reserve(&h->text, name.length + value.length)) return false;
+  cw_buf_append(&h->text, name.bytes, name.length);
+  cw_buf_append(&h->text, value.bytes, value.length);
+  h->lines[h->count++] = (line){
+    .name = at,
+    .name_length = (uint32_t)name.length,
+    .value = at + (uint32_t)name.length,
+    .value_length = (uint32_t)value.length,
+  };
+  return true;
+}
+
+bool cw_headers_continue(cw_headers *h, cw_text more) {
+  if (h->count == 0) return false;
+  if (more.length == 0) return true;
+  if (!cw_buf_reserve(&h->text, more.length + 1)) return false;
+  cw_buf_append(&h->text, " ", 1);
+  cw_buf_append(&h->text, more.bytes, more.length);
+  h->lines[h->count - 1].value_length += (uint32_t)more.length + 1;
+  return true;
+}
+
+size_t cw_headers_count(const cw_headers *h) { return h ? h->count : 0; }
+
+size_t cw_headers_bytes(const cw_headers *h) {
+  return h ? cw_buf_length(&h->text) : 0;
+}
+
+cw_text cw_headers_name(const cw_headers *h, size_t i) {
+  return (cw_text){h->text.bytes + h->lines[i].name, h->lines[i].name_length};
+}
+
+cw_text cw_headers_value(const cw_headers *h, size_t i) {
+  return (cw_text){h->text.bytes + h->lines[i].value, h->lines[i].value_length};
+}
+
+size_t cw_headers_find(const cw_headers *h, cw_text name, size_t from) {
+  size_t count = cw_headers_count(h);
+  for (size_t i = from; i < count; i++) {
+    if (h->lines[i].name_length != name.length) continue;
+    if (strncasecmp(h->text.bytes + h->lines[i].name, name.bytes,
+                    name.length) == 0)
+      return i;
+  }
+  return count;
+}
+
+bool cw_text_is(cw_text name, const char *lower) {
+  return strlen(lower) == name.length &&
+         strncasecmp(name.bytes, lower, name.length) == 0;
+}
+
+static bool blank(char c) { return c == ' ' || c == '\t'; }
+
+cw_text cw_text_trim(cw_text text) {
+  while (text.length && blank(*text.bytes)) {
+    text.bytes++;
+    text.length--;
+  }
+  while (text.length && blank(text.bytes[text.length - 1]))
+    text.length--;
+  return text;
+}

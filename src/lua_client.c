@@ -1,0 +1,180 @@
+/* lua_client: the client userdata. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#include "lua_client.h"
+
+#include "lua_leaks.h"
+#include "lua_options.h"
+
+typedef struct box {
+  cw_client *c; /* a reference; NULL: not made yet */
+} box;
+
+cw_client *cwl_test_client(lua_State *L, int index) {
+  box *b = luaL_testudata(L, index, "curlew.client");
+  return b ? b->c : NULL;
+}
+
+/* In a fork a client goes on with its defaults and an engine of its own. */
+static void adopt(lua_State *L, box *b) {
+  cw_client *fresh = cw_client_new(cwl_state_of(L)->engine, b->c->defaults);
+  if (!fresh) cwl_raise(L, "not enough memory");
+  cw_client_free(b->c);
+  b->c = fresh;
+}
+
+cw_client *cwl_check_client(lua_State *L, int index) {
+  cw_client *c = cwl_test_client(L, index);
+  if (!c)
+    cwl_raise(L, "client expected, got %s: call client:get(...) with a colon",
+              luaL_typename(L, index));
+  if (c->closed) cwl_raise(L, "the client is closed");
+  if (!cw_engine_foreign(c->engine)) return c;
+  box *b = lua_touserdata(L, index);
+  adopt(L, b);
+  return b->c;
+}
+
+/* Its settings are read into a box of their own, for the reader may raise. */
+static cw_settings **push_settings(lua_State *L) {
+  cw_settings **s = lua_newuserdatauv(L, sizeof(cw_settings *), 0);
+  *s = NULL;
+  luaL_setmetatable(L, "curlew.settings");
+  *s = cw_settings_new();
+  if (!*s) cwl_raise(L, "not enough memory");
+  return s;
+}
+
+static int settings_gc(lua_State *L) {
+  cw_settings **s = luaL_checkudata(L, 1, "curlew.settings");
+  cw_settings_free(*s);
+  *s = NULL;
+  return 0;
+}
+
+/* A base without a scheme or host is found out here, not by each request. */
+static void check_base_url(lua_State *L, cw_settings *s) {
+  if (!(s->set & cw_option_bit(CW_OPT_BASE_URL))) return;
+  cw_error e = {.code = CW_OK};
+  cw_request r;
+  cw_request_init(&r, s);
+  bool ok = cw_request_set_url(&r, "", 0, &e);
+  cw_request_clear(&r);
+  if (!ok) cwl_raise(L, "option 'base_url': %s", e.text);
+}
+
+/* client(options | nil, words | nil, parent | nil) -> client */
+static int m_client(lua_State *L) {
+  cwl_state *s = cwl_state_of(L);
+  lua_settop(L, 3);
+  cw_client *parent = lua_isnil(L, 3) ? NULL : cwl_check_client(L, 3);
+  box *b = lua_newuserdatauv(L, sizeof *b, 2); /* at 4 */
+  b->c = NULL;
+  luaL_setmetatable(L, "curlew.client");
+  cw_settings **settings = push_settings(L);
+  if (!lua_isnoneornil(L, 1)) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    cwl_options(L, 1, *settings, CWL_FOR_CLIENT);
+    if (lua_getfield(L, 1, "check") == LUA_TFUNCTION)
+      lua_setiuservalue(L, 4, CWL_CLIENT_CHECK);
+    else
+      lua_pop(L, 1);
+  }
+  if (parent && !cw_settings_inherit(*settings, parent->defaults))
+    return cwl_raise(L, "not enough memory");
+  check_base_url(L, *settings);
+  lua_pushvalue(L, 2);
+  lua_setiuservalue(L, 4, CWL_CLIENT_WORDS);
+  b->c = cw_client_new(s->engine, *settings);
+  if (!b->c) return cwl_raise(L, "not enough memory");
+  lua_settop(L, 4);
+  return 1;
+}
+
+/* words(client) -> what the Lua part keeps with it */
+static int m_words(lua_State *L) {
+  cwl_check_client(L, 1);
+  lua_getiuservalue(L, 1, CWL_CLIENT_WORDS);
+  return 1;
+}
+
+/* check_function(client) -> its option 'check', where that is a function */
+static int m_check_function(lua_State *L) {
+  cwl_check_client(L, 1);
+  lua_getiuservalue(L, 1, CWL_CLIENT_CHECK);
+  return 1;
+}
+
+static uint64_t count_open(const cw_client *c) {
+  uint64_t n = 0;
+  for (const cw_link *l = c->ring.next; l != &c->ring; l = l->next)
+    n++;
+  return n;
+}
+
+/* client:stats(), of a closed one too */
+static int c_stats(lua_State *L) {
+  cw_client *c = cwl_test_client(L, 1);
+  if (!c) cwl_check_client(L, 1);
+  cwl_push_stats(L, &c->counters, count_open(c));
+  return 1;
+}
+
+static int close_client(lua_State *L) {
+  cw_client *c = cwl_test_client(L, 1);
+  if (!c) return 0;
+  cw_exchange_close_client(c);
+  return 0;
+}
+
+/* client:close() -> true; also what its open responses hold */
+static int c_close(lua_State *L) {
+  if (!cwl_test_client(L, 1)) cwl_check_client(L, 1);
+  close_client(L);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* Responses may outlive it: they keep the engine's side of it. */
+static int c_gc(lua_State *L) {
+  box *b = luaL_checkudata(L, 1, "curlew.client");
+  cw_client *c = b->c;
+  b->c = NULL;
+  cw_client_free(c);
+  return 0;
+}
+
+static int c_tostring(lua_State *L) {
+  cw_client *c = cwl_test_client(L, 1);
+  lua_pushfstring(L, "curlew.client (%s)", c && c->closed ? "closed" : "open");
+  return 1;
+}
+
+static const luaL_Reg metamethods[] = {
+  {"__close", close_client},
+  {"__gc", c_gc},
+  {"__tostring", c_tostring},
+  {NULL, NULL},
+};
+
+static const luaL_Reg methods[] = {
+  {"stats", c_stats}, {"close", c_close}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+  {"client", m_client},
+  {"words", m_words},
+  {"check_function", m_check_function},
+  {NULL, NULL},
+};
+
+static const luaL_Reg settings_metamethods[] = {{"__gc", settings_gc},
+                                                {NULL, NULL}};
+
+void cwl_open_client(lua_State *L, int state) {
+  cwl_type(L, "curlew.settings", settings_metamethods, NULL, state);
+  cwl_type(L, "curlew.client", metamethods, methods, state);
+  cwl_register(L, functions, state);
+  luaL_getmetatable(L, "curlew.client"); /* the Lua part adds the verbs */
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "methods");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,307 @@
+/* lua_core: the module. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#include "lua_core.h"
+
+#include <string.h>
+
+#include "lua_client.h"
+#include "lua_error.h"
+#include "lua_headers.h"
+#include "lua_leaks.h"
+#include "lua_options.h"
+#include "lua_response.h"
+#include "lua_wait.h"
+#include "version.h"
+
+/* Shared by the border ---------------------------------------------------- */
+
+void cwl_register(lua_State *L, const luaL_Reg *functions, int state) {
+  lua_pushvalue(L, state);
+  luaL_setfuncs(L, functions, 1);
+}
+
+void cwl_type(lua_State *L, const char *name, const luaL_Reg *metamethods,
+              const luaL_Reg *methods, int state) {
+  luaL_newmetatable(L, name);
+  cwl_register(L, metamethods, state);
+  if (methods) {
+    lua_newtable(L);
+    cwl_register(L, methods, state);
+    lua_setfield(L, -2, "__index");
+  }
+  lua_pop(L, 1);
+}
+
+void cwl_set_string(lua_State *L, const char *name, const char *value) {
+  lua_pushstring(L, value);
+  lua_setfield(L, -2, name);
+}
+
+void cwl_set_integer(lua_State *L, const char *name, int64_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
+void cwl_set_number(lua_State *L, const char *name, double value) {
+  lua_pushnumber(L, value);
+  lua_setfield(L, -2, name);
+}
+
+void cwl_set_boolean(lua_State *L, const char *name, bool value) {
+  lua_pushboolean(L, value);
+  lua_setfield(L, -2, name);
+}
+
+static bool own_file(const cwl_state *s, const lua_Debug *frame) {
+  size_t n = strlen(s->home);
+  return n > 0 && frame->source[0] == '@' &&
+         strncmp(frame->source + 1, s->home, n) == 0;
+}
+
+void cwl_site(lua_State *L, const cwl_state *s, int level, cw_site *site) {
+  _Static_assert(LUA_IDSIZE <= CW_SITE_TEXT, "a site holds Lua's short names");
+  lua_Debug frame;
+  for (; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline < 0 || own_file(s, &frame)) continue;
+    memcpy(site->source, frame.short_src, LUA_IDSIZE);
+    site->line = frame.currentline;
+    return;
+  }
+  memcpy(site->source, "?", 2);
+  site->line = 0;
+}
+
+void cwl_push_site(lua_State *L, const cw_site *site) {
+  lua_pushfstring(L, "%s:%d", site->source, site->line);
+}
+
+int cwl_raise(lua_State *L, const char *format, ...) {
+  cw_site site;
+  va_list arguments;
+  cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &site);
+  if (site.line > 0)
+    lua_pushfstring(L, "%s:%d: ", site.source, site.line);
+  else
+    lua_pushliteral(L, "");
+  va_start(arguments, format);
+  lua_pushvfstring(L, format, arguments);
+  va_end(arguments);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* The first is written where nobody can miss it; Lua's own warnings are off
+** unless a program turns them on. */
+void cwl_tell_leaks(lua_State *L, cwl_state *s) {
+  cw_ledger *ledger = cw_engine_ledger(s->engine);
+  const cw_record *r;
+  char text[1024];
+  if (ledger->reported == ledger->leaks) return;
+  while ((r = cw_ledger_news(ledger))) {
+    cw_record_print(r, text, sizeof text);
+    if (ledger->first_told)
+      lua_warning(L, text, 0);
+    else
+      fprintf(stderr, "%s\n", text);
+    ledger->first_told = true;
+  }
+}
+
+/* The state ------------------------------------------------------------------
+ */
+
+static const char state_key = 0;
+
+/* A fork begins with an engine of its own, and from zero. */
+static void replace_engine(lua_State *L, cwl_state *s) {
+  cw_engine *fresh = cw_engine_new();
+  if (!fresh) cwl_raise(L, "not enough memory");
+  cw_engine_free(s->engine);
+  s->engine = fresh;
+}
+
+cwl_state *cwl_state_of(lua_State *L) {
+  cwl_state *s = lua_touserdata(L, CWL_STATE);
+  if (!s->engine || cw_engine_closed(s->engine))
+    luaL_error(L, "curlew: the Lua state is being closed");
+  if (cw_engine_foreign(s->engine)) replace_engine(L, s);
+  return s;
+}
+
+/* Runs last of curlew's finalizers, since it was made first: whoever comes
+** after it finds a closed engine. */
+static int state_gc(lua_State *L) {
+  cwl_state *s = lua_touserdata(L, 1);
+  if (!s->engine) return 0;
+  cw_exchange_shutdown(s->engine);
+  cw_engine_free(s->engine);
+  s->engine = NULL;
+  return 0;
+}
+
+static void push_weak(lua_State *L, const char *mode) {
+  lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  cwl_set_string(L, "__mode", mode);
+  lua_setmetatable(L, -2);
+}
+
+/* The box first, closed; then what it holds. */
+static cwl_state *push_state(lua_State *L) {
+  cwl_state *s = lua_newuserdatauv(L, sizeof *s, CWL_VALUES);
+  memset(s, 0, sizeof *s);
+  s->home = "";
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, state_gc);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  push_weak(L, "v");
+  lua_setiuservalue(L, -2, CWL_LIVE);
+  push_weak(L, "k");
+  lua_setiuservalue(L, -2, CWL_TASKS);
+  s->engine = cw_engine_new();
+  if (!s->engine) luaL_error(L, "not enough memory");
+  lua_pushvalue(L, -1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &state_key);
+  return s;
+}
+
+/* Functions
+ * -------------------------------------------------------------------- */
+
+/* home(folder): Lua files in it are curlew's own, not the caller's. */
+static int m_home(lua_State *L) {
+  cwl_state *s = cwl_state_of(L);
+  const char *home = luaL_checkstring(L, 1);
+  lua_settop(L, 1);
+  lua_setiuservalue(L, CWL_STATE, CWL_HOME);
+  s->home = home; /* the user value keeps it */
+  return 0;
+}
+
+/* stats() -> the counters of the Lua state */
+static int m_stats(lua_State *L) {
+  cwl_state *s = cwl_state_of(L);
+  uint64_t open = 0;
+  cw_link *ring = cw_engine_open_ring(s->engine);
+  for (cw_link *l = ring->next; l != ring; l = l->next)
+    open++;
+  cwl_push_stats(L, &cw_engine_ledger(s->engine)->counters, open);
+  return 1;
+}
+
+/* The field 'name' of the table at 1 as a number of things; -1: not there. */
+static lua_Integer limit(lua_State *L, const char *name, lua_Integer least) {
+  lua_Integer n = -1;
+  if (lua_getfield(L, 1, name) != LUA_TNIL) {
+    int exact;
+    n = lua_tointegerx(L, -1, &exact);
+    if (lua_type(L, -1) != LUA_TNUMBER || !exact || n < least || n > 1000000)
+      cwl_raise(L, "limit '%s': an integer from %I to 1000000 expected, got %s",
+                name, least, luaL_tolstring(L, -1, NULL));
+  }
+  lua_settop(L, 1);
+  return n;
+}
+
+static void check_limit_names(lua_State *L) {
+  lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    const char *name = luaL_tolstring(L, -2, NULL);
+    if (strcmp(name, "max_open") != 0 && strcmp(name, "idle_connections") != 0)
+      cwl_raise(L, "unknown limit '%s' (max_open, idle_connections)", name);
+    lua_pop(L, 2);
+  }
+}
+
+/* limits([{max_open =, idle_connections =}]) -> those in force */
+static int m_limits(lua_State *L) {
+  cw_engine *e = cwl_state_of(L)->engine;
+  if (!lua_isnoneornil(L, 1)) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    check_limit_names(L);
+    lua_Integer open = limit(L, "max_open", 1);
+    lua_Integer idle = limit(L, "idle_connections", 0);
+    if (open >= 0) cw_engine_set_max_open(e, (size_t)open);
+    if (idle >= 0) cw_engine_set_idle_connections(e, (size_t)idle);
+  }
+  lua_createtable(L, 0, 2);
+  cwl_set_integer(L, "max_open", (int64_t)cw_engine_max_open(e));
+  cwl_set_integer(L, "idle_connections",
+                  (int64_t)cw_engine_idle_connections(e));
+  return 1;
+}
+
+/* type(value) -> "response", "closed response", "client", ... | nil */
+static int m_type(lua_State *L) {
+  luaL_checkany(L, 1);
+  if (cwl_push_response_type(L, 1)) return 1;
+  const cw_client *c = cwl_test_client(L, 1);
+  if (c)
+    lua_pushstring(L, c->closed ? "closed client" : "client");
+  else if (luaL_testudata(L, 1, "curlew.headers"))
+    lua_pushliteral(L, "headers");
+  else if (lua_getmetatable(L, 1) &&
+           luaL_getmetatable(L, "curlew.error") != LUA_TNIL &&
+           lua_rawequal(L, -1, -2))
+    lua_pushliteral(L, "error");
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* features() -> what this build can do, and the options table */
+static int m_features(lua_State *L) {
+  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+  lua_createtable(L, 0, 6);
+  cwl_set_string(L, "libcurl", v->version);
+  cwl_set_string(L, "tls", v->ssl_version ? v->ssl_version : "none");
+  cwl_set_boolean(L, "http2", v->features & CURL_VERSION_HTTP2);
+  cwl_set_boolean(L, "http3", v->features & CURL_VERSION_HTTP3);
+  cwl_set_boolean(L, "br", false); /* with the decoders */
+  cwl_set_boolean(L, "zstd", false);
+  cwl_push_options(L);
+  lua_setfield(L, -2, "options");
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+  {"home", m_home}, {"stats", m_stats},       {"limits", m_limits},
+  {"type", m_type}, {"features", m_features}, {NULL, NULL},
+};
+
+/* Loading
+ * ----------------------------------------------------------------------- */
+
+static void check_libcurl(lua_State *L) {
+  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+  if (v->version_num < CW_LIBCURL_LEAST)
+    luaL_error(L, "curlew needs libcurl 7.88 or newer, this is %s", v->version);
+  CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (rc) luaL_error(L, "libcurl: %s", curl_easy_strerror(rc));
+}
+
+__attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
+
+int luaopen_curlew_core(lua_State *L) {
+  luaL_checkversion(L);
+  check_libcurl(L);
+  cw_exchange_watch_exit();
+  push_state(L);
+  int state = lua_gettop(L);
+  lua_newtable(L);
+  cwl_open_error(L, state);
+  cwl_open_headers(L, state);
+  cwl_open_client(L, state);
+  cwl_open_response(L, state);
+  cwl_open_wait(L, state);
+  cwl_register(L, functions, state);
+  lua_newtable(L);
+  cwl_open_leaks(L, state);
+  lua_setfield(L, -2, "leaks");
+  lua_pushliteral(L, CW_VERSION);
+  lua_setfield(L, -2, "version");
+  return 1;
+}

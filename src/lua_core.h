@@ -1,0 +1,63 @@
+/* lua_core: the module, and what its C functions share: the state userdata,
+** upvalue 1 of each of them. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_LUA_CORE_H
+#define CURLEW_LUA_CORE_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "exchange.h"
+
+/* One per Lua state; a userdata kept by the registry. Lua values that go with
+** it are its user values. */
+typedef struct cwl_state {
+  cw_engine *engine; /* a reference */
+  const char *home;  /* where curlew's own Lua files are; "" until known */
+  bool has_waiter;
+  unsigned useless; /* collections at the limit that freed nothing, ... */
+  unsigned skip;    /* ... and refusals until the next one is tried */
+} cwl_state;
+
+enum {
+  CWL_LIVE = 1, /* weak values: [exchange] = response, of those handed out */
+  CWL_WAITER,   /* function, or nil */
+  CWL_TASKS,    /* weak keys: [thread] = true */
+  CWL_HOME,     /* the string behind 'home' */
+  CWL_VALUES = CWL_HOME
+};
+
+#define CWL_STATE lua_upvalueindex(1)
+
+/* The state, with an engine that this process may use. Raises when the Lua
+** state is being closed. */
+cwl_state *cwl_state_of(lua_State *L);
+
+/* Registers 'functions' in the table on top, with the state at index 'state'
+** as their upvalue. */
+void cwl_register(lua_State *L, const luaL_Reg *functions, int state);
+
+/* Makes the metatable 'name' with 'metamethods' and, as __index, a table of
+** 'methods'; leaves nothing on the stack. */
+void cwl_type(lua_State *L, const char *name, const luaL_Reg *metamethods,
+              const luaL_Reg *methods, int state);
+
+/* The line that called: the first Lua frame outside curlew, from 'level' up. */
+void cwl_site(lua_State *L, const cwl_state *s, int level, cw_site *site);
+
+/* As luaL_error, but blames the line of the caller's own that called. */
+int cwl_raise(lua_State *L, const char *format, ...);
+
+/* Pushes the site as "file:line". */
+void cwl_push_site(lua_State *L, const cw_site *site);
+
+/* Sets field 'name' of the table on top. */
+void cwl_set_string(lua_State *L, const char *name, const char *value);
+void cwl_set_integer(lua_State *L, const char *name, int64_t value);
+void cwl_set_number(lua_State *L, const char *name, double value);
+void cwl_set_boolean(lua_State *L, const char *name, bool value);
+
+/* Tells what has leaked since this was last called; not for finalizers. */
+void cwl_tell_leaks(lua_State *L, cwl_state *s);
+
+#endif

@@ -1,0 +1,99 @@
+/* lua_error: error objects. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#include "lua_error.h"
+
+#include "lua_headers.h"
+#include "lua_leaks.h"
+
+static void set_url(lua_State *L, cw_exchange *x) {
+  char url[2048];
+  /* one that could not be parsed may hold anything, secrets too */
+  if (!cw_request_masked_url(&x->request, url, sizeof url)) return;
+  cwl_set_string(L, "url", url);
+}
+
+/* Where there was a response: what is known of it. */
+static void set_response(lua_State *L, cw_exchange *x) {
+  if (!x->response.final) return;
+  cwl_set_integer(L, "status", x->response.status);
+  cwl_set_integer(L, "received", (int64_t)x->body.came);
+  cwl_push_headers(L, x->response.headers);
+  lua_setfield(L, -2, "headers");
+}
+
+static void set_refused(lua_State *L, cw_exchange *x) {
+  size_t n;
+  const char *bytes = cw_body_peek(&x->body, &n);
+  lua_pushlstring(L, bytes, n < CW_REFUSED_BYTES ? n : CW_REFUSED_BYTES);
+  lua_setfield(L, -2, "body");
+}
+
+/* What every error object has. */
+static void push_fields(lua_State *L, const cw_error *e, const cw_site *site,
+                        const char *method) {
+  lua_createtable(L, 0, 12);
+  luaL_setmetatable(L, "curlew.error");
+  cwl_set_string(L, "code", cw_code_name(e->code));
+  cwl_set_string(L, "phase", cw_phase_name(e->phase));
+  cwl_set_string(L, "message", e->text);
+  cwl_set_string(L, "method", method);
+  cwl_set_boolean(L, "retryable", e->retryable);
+  cwl_push_site(L, site);
+  lua_setfield(L, -2, "site");
+}
+
+void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
+  push_fields(L, e, &x->site, cw_request_method(&x->request));
+  set_url(L, x);
+  set_response(L, x);
+  if (e->code == CW_ERR_STATUS) set_refused(L, x);
+  if (e->code == CW_ERR_TOO_MANY_OPEN) {
+    cwl_push_holders(L, x->client->engine);
+    lua_setfield(L, -2, "holders");
+  }
+}
+
+/* refusal(method, url, status, reason) -> the error object of a status that
+** will not do, for what is no response any more */
+static int m_refusal(lua_State *L) {
+  cw_error e = {.code = CW_OK};
+  cw_site site;
+  char url[2048];
+  int status = (int)luaL_checkinteger(L, 3);
+  cwl_site(L, cwl_state_of(L), 1, &site);
+  cw_error_from_status(&e, status, luaL_checkstring(L, 4));
+  cw_url_mask(luaL_checkstring(L, 2), url, sizeof url);
+  push_fields(L, &e, &site, luaL_checkstring(L, 1));
+  cwl_set_string(L, "url", url);
+  cwl_set_integer(L, "status", status);
+  return 1;
+}
+
+/* Field 'name' of the table at 1 as a string, left on the stack. */
+static const char *field(lua_State *L, const char *name,
+                         const char *otherwise) {
+  if (lua_getfield(L, 1, name) == LUA_TNIL) lua_pushstring(L, otherwise);
+  return luaL_tolstring(L, -1, NULL);
+}
+
+/* "GET http://h/x: connection refused (connect) at app.lua:12" */
+static int e_tostring(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  const char *method = field(L, "method", "?");
+  const char *url = field(L, "url", "(no url)");
+  const char *message = field(L, "message", "failed");
+  const char *code = field(L, "code", "?");
+  const char *site = field(L, "site", "?");
+  lua_pushfstring(L, "%s %s: %s (%s) at %s", method, url, message, code, site);
+  return 1;
+}
+
+static const luaL_Reg metamethods[] = {{"__tostring", e_tostring},
+                                       {NULL, NULL}};
+
+static const luaL_Reg functions[] = {{"refusal", m_refusal}, {NULL, NULL}};
+
+void cwl_open_error(lua_State *L, int state) {
+  cwl_type(L, "curlew.error", metamethods, NULL, state);
+  cwl_register(L, functions, state);
+}

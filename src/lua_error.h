@@ -1,0 +1,15 @@
+/* lua_error: error objects: what the world did, as nil and a table that reads
+** as a sentence. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_LUA_ERROR_H
+#define CURLEW_LUA_ERROR_H
+
+#include "lua_core.h"
+
+/* Pushes the error object for 'e', which happened to 'x'. */
+void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e);
+
+/* Registers the type and adds refusal to the table on top. */
+void cwl_open_error(lua_State *L, int state);
+
+#endif

@@ -1,0 +1,19 @@
+/* lua_leaks: what the ledger knows, as Lua values: stats, records, the audit.
+** Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_LUA_LEAKS_H
+#define CURLEW_LUA_LEAKS_H
+
+#include "lua_core.h"
+
+/* Pushes the table of stats() for 'c'; 'ring' and 'offset' say where the open
+** transfers are counted. */
+void cwl_push_stats(lua_State *L, const cw_counters *c, uint64_t open);
+
+/* Pushes the records of the oldest three open responses. */
+void cwl_push_holders(lua_State *L, cw_engine *e);
+
+/* Adds open, records and audit to the table on top. */
+void cwl_open_leaks(lua_State *L, int state);
+
+#endif

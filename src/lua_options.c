@@ -1,0 +1,380 @@
+/* lua_options: the one reader of options. Knows Lua and option.
+** SPDX-License-Identifier: MIT */
+#include "lua_options.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Errors ------------------------------------------------------------------- */
+
+static void push_name(lua_State *L, const cw_option *row) {
+  if (row->group)
+    lua_pushfstring(L, "%s.%s", row->group, row->name);
+  else
+    lua_pushstring(L, row->name);
+}
+
+/* "option 'timeout.connect': seconds expected, got string" */
+static int expected(lua_State *L, const cw_option *row, int value) {
+  push_name(L, row);
+  return cwl_raise(L, "option '%s': %s expected, got %s", lua_tostring(L, -1),
+                   cw_kind_name(row->kind), luaL_typename(L, value));
+}
+
+static int wrong(lua_State *L, const cw_option *row, const char *what) {
+  push_name(L, row);
+  return cwl_raise(L, "option '%s': %s", lua_tostring(L, -1), what);
+}
+
+static int unknown(lua_State *L, const char *group, const char *name) {
+  const char *near = cw_option_near(group, name);
+  const char *dot = group ? "." : "";
+  if (!group) group = "";
+  if (near)
+    return cwl_raise(L, "unknown option '%s%s%s' (did you mean '%s%s%s'?)",
+                     group, dot, name, group, dot, near);
+  return cwl_raise(L, "unknown option '%s%s%s'", group, dot, name);
+}
+
+static int out_of_memory(lua_State *L) {
+  return cwl_raise(L, "not enough memory");
+}
+
+/* Kinds -----------------------------------------------------------------------
+ */
+
+static bool visible(const char *text, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if ((c < ' ' && c != '\t') || c == 127) return false;
+  }
+  return true;
+}
+
+/* RFC 9110 section 5.6.2 */
+static bool is_token(const char *text, size_t n) {
+  static const char others[] = "!#$%&'*+-.^_`|~";
+  for (size_t i = 0; i < n; i++) {
+    char c = text[i];
+    bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+                        (c >= 'A' && c <= 'Z');
+    if (!alphanumeric && (c == '\0' || !strchr(others, c))) return false;
+  }
+  return n > 0;
+}
+
+static void read_number(lua_State *L, int value, const cw_option *row,
+                        cw_settings *s, cw_option_id id) {
+  if (lua_type(L, value) != LUA_TNUMBER) expected(L, row, value);
+  double number = lua_tonumber(L, value);
+  bool whole = row->kind != CW_KIND_INTEGER || floor(number) == number;
+  if (whole && number >= row->min && number <= row->max) {
+    cw_settings_number(s, id, number);
+    return;
+  }
+  push_name(L, row);
+  lua_pushfstring(L, "option '%s': %s from %f to %f expected, got %f",
+                  lua_tostring(L, -1), cw_kind_name(row->kind), row->min,
+                  row->max, number);
+  if (row->kind == CW_KIND_SECONDS && number > row->max)
+    lua_pushliteral(L, " (milliseconds?)");
+  else
+    lua_pushliteral(L, "");
+  lua_concat(L, 2);
+  cwl_raise(L, "%s", lua_tostring(L, -1));
+}
+
+static void read_text(lua_State *L, int value, const cw_option *row,
+                      cw_settings *s, cw_option_id id) {
+  size_t n;
+  if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
+  const char *text = lua_tolstring(L, value, &n);
+  if (n == 0) wrong(L, row, "it is empty");
+  if (strlen(text) != n) wrong(L, row, "it holds a NUL byte");
+  if (row->kind == CW_KIND_TEXT && !visible(text, n))
+    wrong(L, row, "it holds a control byte");
+  if (row->kind == CW_KIND_TOKEN && !is_token(text, n))
+    wrong(L, row, "it is not a token (RFC 9110 section 5.6.2)");
+  if (row->kind == CW_KIND_CA && !strstr(text, "-----BEGIN") &&
+      !visible(text, n))
+    wrong(L, row, "neither PEM text nor a path");
+  if (!cw_settings_text(s, id, text)) out_of_memory(L);
+}
+
+static void read_choice(lua_State *L, int value, const cw_option *row,
+                        cw_settings *s, cw_option_id id) {
+  if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
+  const char *text = lua_tostring(L, value);
+  for (int i = 0; row->choices[i]; i++)
+    if (strcmp(row->choices[i], text) == 0) {
+      cw_settings_integer(s, id, i);
+      return;
+    }
+  push_name(L, row);
+  lua_pushfstring(L, "option '%s': one of", lua_tostring(L, -1));
+  int n = 1;
+  for (int i = 0; row->choices[i]; i++, n++)
+    lua_pushfstring(L, " \"%s\"", row->choices[i]);
+  lua_pushfstring(L, " expected, got \"%s\"", text);
+  lua_concat(L, n + 1);
+  cwl_raise(L, "%s", lua_tostring(L, -1));
+}
+
+static void read_check(lua_State *L, int value, const cw_option *row,
+                       cw_settings *s, cw_option_id id) {
+  int check = CWL_CHECK_FUNCTION;
+  if (lua_isboolean(L, value))
+    check = lua_toboolean(L, value) ? CWL_CHECK_STATUS : CWL_CHECK_NONE;
+  else if (!lua_isfunction(L, value))
+    expected(L, row, value);
+  cw_settings_number(s, id, check);
+}
+
+/* Header lines
+ * ------------------------------------------------------------------ */
+
+static int bad_header(lua_State *L, const char *name, const char *what) {
+  return cwl_raise(L, "option 'headers': field '%s': %s", name, what);
+}
+
+/* These say where a message ends and whose it is: two opinions about them are
+** request smuggling (RFC 9112 section 11.2). */
+static bool owned(cw_text name) {
+  return cw_text_is(name, "content-length") ||
+         cw_text_is(name, "transfer-encoding") || cw_text_is(name, "host");
+}
+
+static cw_text field_name(lua_State *L, int at) {
+  cw_text name;
+  if (lua_type(L, at) != LUA_TSTRING)
+    cwl_raise(L, "option 'headers': a field's name is a string, got %s",
+              luaL_typename(L, at));
+  name.bytes = lua_tolstring(L, at, &name.length);
+  if (!is_token(name.bytes, name.length))
+    bad_header(L, name.bytes, "its name is not a token (RFC 9110 5.6.2)");
+  if (owned(name)) bad_header(L, name.bytes, "curlew sets it itself");
+  return name;
+}
+
+/* The value at the top: string or number, or false, which takes a default
+** away. Converts a number in place. */
+static cw_text field_value(lua_State *L, cw_text name) {
+  cw_text value;
+  if (lua_isboolean(L, -1) && !lua_toboolean(L, -1)) return cw_field_removed;
+  if (!lua_isstring(L, -1))
+    bad_header(L, name.bytes, "string, number, false or a list expected");
+  value.bytes = lua_tolstring(L, -1, &value.length);
+  if (!visible(value.bytes, value.length))
+    bad_header(L, name.bytes, "its value holds a control byte");
+  return value;
+}
+
+static void add_value(lua_State *L, cw_headers *list, cw_text name) {
+  if (!cw_headers_add(list, name, field_value(L, name)))
+    bad_header(L, name.bytes, "out of memory, or over 256 KiB in all");
+}
+
+/* The value at the top may be a list of values. */
+static void add_values(lua_State *L, cw_headers *list, cw_text name) {
+  if (!lua_istable(L, -1)) {
+    add_value(L, list, name);
+    return;
+  }
+  lua_Integer n = luaL_len(L, -1);
+  if (n == 0) bad_header(L, name.bytes, "its list of values is empty");
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_geti(L, -1, i);
+    add_value(L, list, name);
+    lua_pop(L, 1);
+  }
+}
+
+/* One entry of the table: name = value(s), or [i] = {name, value}; key and
+*value
+** are on top. */
+static void read_field(lua_State *L, cw_headers *list) {
+  if (lua_type(L, -2) == LUA_TSTRING) {
+    add_values(L, list, field_name(L, lua_gettop(L) - 1));
+    return;
+  }
+  if (!lua_istable(L, -1) || luaL_len(L, -1) != 2)
+    cwl_raise(L, "option 'headers': {name, value} expected in a list");
+  lua_geti(L, -1, 1);
+  cw_text name = field_name(L, lua_gettop(L));
+  lua_geti(L, -2, 2);
+  add_values(L, list, name);
+  lua_pop(L, 2);
+}
+
+/* The list is put into the settings first, so that it is freed with them
+** whatever raises; the same call at the end compiles it. Entries of the list
+** part come first and in order, the others after it. */
+static void read_fields(lua_State *L, int value, const cw_option *row,
+                        cw_settings *s) {
+  if (!lua_istable(L, value)) expected(L, row, value);
+  cw_headers *list = cw_headers_new();
+  if (!cw_settings_fields(s, list)) out_of_memory(L);
+  lua_Integer n = luaL_len(L, value);
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_pushinteger(L, i);
+    lua_geti(L, value, i);
+    read_field(L, list);
+    lua_pop(L, 2);
+  }
+  lua_pushnil(L);
+  while (lua_next(L, value)) {
+    if (!lua_isinteger(L, -2)) read_field(L, list);
+    lua_pop(L, 1);
+  }
+  if (!cw_settings_fields(s, cw_headers_retain(list))) out_of_memory(L);
+}
+
+/* One option
+ * ---------------------------------------------------------------------- */
+
+static void read_value(lua_State *L, int value, cw_settings *s,
+                       cw_option_id id) {
+  const cw_option *row = &cw_options[id];
+  bool is_false = lua_isboolean(L, value) && !lua_toboolean(L, value);
+  if (is_false && row->kind != CW_KIND_BOOLEAN && row->kind != CW_KIND_CHECK) {
+    cw_settings_unset(s, id);
+    return;
+  }
+  switch (row->kind) {
+  case CW_KIND_BOOLEAN:
+    if (!lua_isboolean(L, value)) expected(L, row, value);
+    cw_settings_number(s, id, lua_toboolean(L, value));
+    break;
+  case CW_KIND_CHECK:
+    read_check(L, value, row, s, id);
+    break;
+  case CW_KIND_CHOICE:
+    read_choice(L, value, row, s, id);
+    break;
+  case CW_KIND_FIELDS:
+    read_fields(L, value, row, s);
+    break;
+  case CW_KIND_INTEGER:
+  case CW_KIND_SECONDS:
+    read_number(L, value, row, s, id);
+    break;
+  case CW_KIND_QUERY: /* in the url by now, if it was one */
+    if (!lua_istable(L, value)) expected(L, row, value);
+    break;
+  default:
+    read_text(L, value, row, s, id);
+    break;
+  }
+}
+
+/* A scalar for a group: each member that it is a shorthand for. */
+static void read_scalar(lua_State *L, const char *group, int value,
+                        cw_settings *s) {
+  bool taken = false;
+  for (int id = 0; id < CW_OPTION_COUNT; id++) {
+    const cw_option *row = &cw_options[id];
+    if (!row->group || strcmp(row->group, group) != 0) continue;
+    bool is_false = lua_isboolean(L, value) && !lua_toboolean(L, value);
+    if (!row->scalar && !is_false) continue;
+    if (is_false)
+      cw_settings_unset(s, (cw_option_id)id);
+    else
+      read_value(L, value, s, (cw_option_id)id);
+    taken = true;
+  }
+  if (!taken)
+    cwl_raise(L, "option '%s': table expected, got %s", group,
+              luaL_typename(L, value));
+}
+
+static void read_group(lua_State *L, const char *group, int value,
+                       cw_settings *s) {
+  if (!lua_istable(L, value)) {
+    read_scalar(L, group, value, s);
+    return;
+  }
+  bool empty = true;
+  lua_pushnil(L);
+  while (lua_next(L, value)) {
+    if (lua_type(L, -2) != LUA_TSTRING)
+      cwl_raise(L, "option '%s': names expected in its table, got a %s", group,
+                luaL_typename(L, -2));
+    const char *name = lua_tostring(L, -2);
+    cw_option_id id = cw_option_find(group, name);
+    if (id == CW_OPTION_COUNT) unknown(L, group, name);
+    read_value(L, lua_gettop(L), s, id);
+    lua_pop(L, 1);
+    empty = false;
+  }
+  if (empty) cwl_raise(L, "option '%s': the table is empty", group);
+}
+
+/* The option whose name and value are on top. */
+static void read_option(lua_State *L, cw_settings *s, cwl_use use) {
+  if (lua_type(L, -2) != LUA_TSTRING)
+    cwl_raise(L, "options: a name expected, got a %s (%s)",
+              luaL_typename(L, -2), luaL_tolstring(L, -2, NULL));
+  const char *name = lua_tostring(L, -2);
+  int value = lua_gettop(L);
+  cw_option_id id = cw_option_find(NULL, name);
+  if (id == CW_OPTION_COUNT && cw_option_group(name)) {
+    read_group(L, name, value, s);
+    return;
+  }
+  if (id == CW_OPTION_COUNT) {
+    unknown(L, NULL, name);
+    return;
+  }
+  if (cw_options[id].requests_only && use == CWL_FOR_CLIENT)
+    cwl_raise(L, "option '%s' belongs to a request, not to a client", name);
+  if (id == CW_OPT_METHOD && use == CWL_FOR_VERB)
+    cwl_raise(L, "option 'method' belongs to http.request and http.fetch");
+  if (id == CW_OPT_URL) cwl_raise(L, "option 'url': the url is given twice");
+  read_value(L, value, s, id);
+}
+
+void cwl_options(lua_State *L, int index, cw_settings *s, cwl_use use) {
+  luaL_checkstack(L, 12, "options");
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    read_option(L, s, use);
+    lua_pop(L, 1);
+  }
+}
+
+/* As data for others
+ * ------------------------------------------------------------- */
+
+static void push_choices(lua_State *L, const cw_option *row) {
+  lua_newtable(L);
+  for (int i = 0; row->choices[i]; i++) {
+    lua_pushstring(L, row->choices[i]);
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "choices");
+}
+
+static void push_row(lua_State *L, const cw_option *row) {
+  lua_createtable(L, 0, 10);
+  cwl_set_string(L, "name", row->name);
+  if (row->group) cwl_set_string(L, "group", row->group);
+  cwl_set_string(L, "kind", cw_kind_name(row->kind));
+  if (row->max > 0) cwl_set_number(L, "min", row->min);
+  if (row->max > 0) cwl_set_number(L, "max", row->max);
+  if (row->choices) push_choices(L, row);
+  if (row->standard) cwl_set_string(L, "default", row->standard);
+  if (row->id) {
+    const struct curl_easyoption *known = curl_easy_option_by_id(row->id);
+    if (known) cwl_set_string(L, "libcurl", known->name);
+  }
+  cwl_set_boolean(L, "requests_only", row->requests_only);
+  cwl_set_string(L, "doc", row->doc);
+}
+
+void cwl_push_options(lua_State *L) {
+  lua_createtable(L, CW_OPTION_COUNT, 0);
+  for (int id = 0; id < CW_OPTION_COUNT; id++) {
+    push_row(L, &cw_options[id]);
+    lua_rawseti(L, -2, id + 1);
+  }
+}

@@ -1,0 +1,26 @@
+/* lua_options: the one reader of options: walks the caller's table, looks each
+** name up in the options table, checks the value by its kind. Knows Lua and
+** option.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_LUA_OPTIONS_H
+#define CURLEW_LUA_OPTIONS_H
+
+#include "lua_core.h"
+
+/* What the value of the option 'check' stands for. */
+enum { CWL_CHECK_NONE, CWL_CHECK_STATUS, CWL_CHECK_FUNCTION };
+
+typedef enum cwl_use {
+  CWL_FOR_CLIENT,
+  CWL_FOR_VERB,   /* get, head: method and url are given */
+  CWL_FOR_REQUEST /* method and url stand in the table */
+} cwl_use;
+
+/* Reads the table at 'index' into 's'. Raises, naming the option and what was
+** expected, on anything that is not in the options table or not in range. */
+void cwl_options(lua_State *L, int index, cw_settings *s, cwl_use use);
+
+/* Pushes the options table as features().options shows it. */
+void cwl_push_options(lua_State *L);
+
+#endif

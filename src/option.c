@@ -1,0 +1,403 @@
+/* option: the options table and its application. Knows libcurl's options.
+** SPDX-License-Identifier: MIT */
+#include "option.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "version.h"
+
+static const char *const http_versions[] = {"1.1", NULL};
+static const long http_version_ids[] = {CURL_HTTP_VERSION_1_1};
+
+enum { DAY = 86400 };
+static const double LARGEST = 9007199254740992.0; /* 2^53: exact as a double */
+
+/* clang-format off */
+const cw_option cw_options[CW_OPTION_COUNT] = {
+  [CW_OPT_BASE_URL] = {.name = "base_url", .kind = CW_KIND_TEXT,
+    .doc = "put before a url without a scheme, with one slash between"},
+  [CW_OPT_CHECK] = {.name = "check", .kind = CW_KIND_CHECK,
+    .standard = "false",
+    .doc = "any status but 200-299 is an error; or a function of the response "
+           "that says whether it will do"},
+  [CW_OPT_DEADLINE] = {.name = "deadline", .kind = CW_KIND_SECONDS,
+    .min = 0.001, .max = DAY, .unlimited = true, .standard = "none",
+    .doc = "everything, from the call to the end of the body"},
+  [CW_OPT_HEADERS] = {.name = "headers", .kind = CW_KIND_FIELDS,
+    .id = CURLOPT_HTTPHEADER,
+    .doc = "name = value, name = {values}, or {{name, value}, ...}; false "
+           "takes a default away"},
+  [CW_OPT_HTTP_VERSION] = {.name = "http_version", .kind = CW_KIND_CHOICE,
+    .id = CURLOPT_HTTP_VERSION, .choices = http_versions, .standard = "1.1",
+    .doc = "the newest HTTP version to offer"},
+  [CW_OPT_MAX_BODY] = {.name = "max_body", .kind = CW_KIND_INTEGER,
+    .min = 0, .max = LARGEST, .number = 256.0 * 1024 * 1024,
+    .standard = "268435456, when a body is read whole",
+    .doc = "the largest body taken, in bytes; set, it holds for bodies read "
+           "in pieces too"},
+  [CW_OPT_METHOD] = {.name = "method", .kind = CW_KIND_TOKEN,
+    .id = CURLOPT_CUSTOMREQUEST, .requests_only = true, .standard = "GET",
+    .doc = "the request's method, of http.request and http.fetch"},
+  [CW_OPT_QUERY] = {.name = "query", .kind = CW_KIND_QUERY,
+    .doc = "appended to the url, percent-encoded: name = value, name = "
+           "{values}, or {{name, value}, ...}"},
+  [CW_OPT_TIMEOUT_CONNECT] = {.name = "connect", .group = "timeout",
+    .kind = CW_KIND_SECONDS, .id = CURLOPT_CONNECTTIMEOUT_MS,
+    .min = 0.001, .max = DAY, .number = 10, .scalar = true, .standard = "10",
+    .doc = "until there is a connection: name, TCP and TLS"},
+  [CW_OPT_TIMEOUT_FIRST_BYTE] = {.name = "first_byte", .group = "timeout",
+    .kind = CW_KIND_SECONDS,
+    .min = 0.001, .max = DAY, .number = 60, .scalar = true, .standard = "60",
+    .doc = "from the last byte sent to the first received"},
+  [CW_OPT_TIMEOUT_IDLE] = {.name = "idle", .group = "timeout",
+    .kind = CW_KIND_SECONDS,
+    .min = 0.001, .max = DAY, .number = 60, .scalar = true, .standard = "60",
+    .doc = "one wait for more of the response; time spent elsewhere does not "
+           "count"},
+  [CW_OPT_TLS_CA] = {.name = "ca", .group = "tls", .kind = CW_KIND_CA,
+    .id = CURLOPT_CAINFO, .standard = "the system's",
+    .doc = "certificates to trust: path of a PEM file or of a hashed folder, "
+           "or PEM text"},
+  [CW_OPT_TLS_VERIFY] = {.name = "verify", .group = "tls",
+    .kind = CW_KIND_BOOLEAN, .id = CURLOPT_SSL_VERIFYPEER, .number = 1,
+    .standard = "true",
+    .doc = "false accepts any certificate, from anybody"},
+  [CW_OPT_URL] = {.name = "url", .kind = CW_KIND_TEXT, .requests_only = true,
+    .doc = "http or https; may also stand first in the table"},
+  [CW_OPT_USER_AGENT] = {.name = "user_agent", .kind = CW_KIND_TEXT,
+    .id = CURLOPT_USERAGENT, .standard = "curlew/" CW_VERSION,
+    .doc = "the User-Agent header"},
+};
+/* clang-format on */
+
+_Static_assert(CW_OPTION_COUNT <= 64, "the rows are bits of a uint64_t");
+
+static const char *const kinds[CW_KIND_COUNT] = {
+  [CW_KIND_BOOLEAN] = "boolean",
+  [CW_KIND_CA] = "path or PEM text",
+  [CW_KIND_CHECK] = "boolean or function",
+  [CW_KIND_CHOICE] = "string",
+  [CW_KIND_FIELDS] = "table",
+  [CW_KIND_INTEGER] = "integer",
+  [CW_KIND_QUERY] = "table",
+  [CW_KIND_SECONDS] = "seconds",
+  [CW_KIND_TEXT] = "string",
+  [CW_KIND_TOKEN] = "string",
+};
+
+const char *cw_kind_name(cw_kind kind) { return kinds[kind]; }
+
+static bool same_group(const char *a, const char *b) {
+  return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+cw_option_id cw_option_find(const char *group, const char *name) {
+  cw_option_id id = 0;
+  while (id < CW_OPTION_COUNT && !(strcmp(cw_options[id].name, name) == 0 &&
+                                   same_group(cw_options[id].group, group)))
+    id++;
+  return id;
+}
+
+bool cw_option_group(const char *name) {
+  for (int id = 0; id < CW_OPTION_COUNT; id++)
+    if (cw_options[id].group && strcmp(cw_options[id].group, name) == 0)
+      return true;
+  return false;
+}
+
+/* Levenshtein's distance, for names of at most 31 bytes. */
+static int distance(const char *a, const char *b) {
+  enum { MOST = 32 };
+  size_t n = strlen(a), m = strlen(b);
+  if (n >= MOST || m >= MOST) return MOST;
+  int row[MOST];
+  for (size_t j = 0; j <= m; j++)
+    row[j] = (int)j;
+  for (size_t i = 1; i <= n; i++) {
+    int corner = row[0];
+    row[0] = (int)i;
+    for (size_t j = 1; j <= m; j++) {
+      int best = corner + (a[i - 1] != b[j - 1]);
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      corner = row[j];
+      row[j] = best;
+    }
+  }
+  return row[m];
+}
+
+static const char *nearer(const char *candidate, const char *name, int *best) {
+  int d = distance(candidate, name);
+  if (d >= *best) return NULL;
+  *best = d;
+  return candidate;
+}
+
+const char *cw_option_near(const char *group, const char *name) {
+  int best = strlen(name) > 4 ? 3 : 2; /* at most two slips */
+  const char *near = NULL;
+  for (int id = 0; id < CW_OPTION_COUNT; id++) {
+    const cw_option *row = &cw_options[id];
+    const char *candidate = NULL;
+    if (same_group(row->group, group))
+      candidate = nearer(row->name, name, &best);
+    else if (!group && row->group)
+      candidate = nearer(row->group, name, &best);
+    if (candidate) near = candidate;
+  }
+  return near;
+}
+
+/* Settings ------------------------------------------------------------- */
+
+void cw_settings_init(cw_settings *s) {
+  s->refs = 1;
+  s->set = 0;
+  s->unset = 0;
+}
+
+static bool is_text(cw_kind kind) {
+  return kind == CW_KIND_CA || kind == CW_KIND_TEXT || kind == CW_KIND_TOKEN;
+}
+
+static void drop(cw_settings *s, cw_option_id id) {
+  if (!(s->set & cw_option_bit(id))) return;
+  s->set &= ~cw_option_bit(id);
+  if (is_text(cw_options[id].kind)) free(s->values[id].text);
+  if (cw_options[id].kind == CW_KIND_FIELDS) {
+    cw_headers_free(s->values[id].fields.list);
+    curl_slist_free_all(s->values[id].fields.lines);
+  }
+}
+
+void cw_settings_clear(cw_settings *s) {
+  for (int id = 0; s->set && id < CW_OPTION_COUNT; id++)
+    drop(s, (cw_option_id)id);
+  s->unset = 0;
+}
+
+cw_settings *cw_settings_new(void) {
+  cw_settings *s = malloc(sizeof *s);
+  if (s) cw_settings_init(s);
+  return s;
+}
+
+cw_settings *cw_settings_retain(cw_settings *s) {
+  s->refs++;
+  return s;
+}
+
+void cw_settings_free(cw_settings *s) {
+  if (!s || --s->refs > 0) return;
+  cw_settings_clear(s);
+  free(s);
+}
+
+static cw_value *place(cw_settings *s, cw_option_id id) {
+  drop(s, id);
+  s->unset &= ~cw_option_bit(id);
+  s->set |= cw_option_bit(id);
+  return &s->values[id];
+}
+
+void cw_settings_number(cw_settings *s, cw_option_id id, double number) {
+  place(s, id)->number = number;
+}
+
+void cw_settings_integer(cw_settings *s, cw_option_id id, long integer) {
+  place(s, id)->integer = integer;
+}
+
+bool cw_settings_text(cw_settings *s, cw_option_id id, const char *text) {
+  char *copy = strdup(text);
+  if (!copy) return false;
+  place(s, id)->text = copy;
+  return true;
+}
+
+void cw_settings_unset(cw_settings *s, cw_option_id id) {
+  drop(s, id);
+  s->unset |= cw_option_bit(id);
+}
+
+const cw_value *cw_settings_find(const cw_settings *own,
+                                 const cw_settings *defaults, cw_option_id id) {
+  uint64_t bit = cw_option_bit(id);
+  if (own->set & bit) return &own->values[id];
+  if (own->unset & bit) return NULL;
+  return defaults->set & bit ? &defaults->values[id] : NULL;
+}
+
+double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
+                       cw_option_id id) {
+  const cw_value *value = cw_settings_find(own, defaults, id);
+  return value ? value->number : cw_options[id].number;
+}
+
+/* Header lines ----------------------------------------------------------- */
+
+const cw_text cw_field_removed = {"", 1};
+
+static bool removed(cw_text value) {
+  return value.length == 1 && *value.bytes == '\0';
+}
+
+/* One line as libcurl wants it (CURLOPT_HTTPHEADER): "Name:" takes one of its
+** own away, "Name;" sends an empty one. */
+static struct curl_slist *compile_line(cw_text name, cw_text value) {
+  char small[256], *line = small;
+  size_t size = name.length + value.length + 3;
+  if (size > sizeof small && !(line = malloc(size))) return NULL;
+  int n = (int)name.length;
+  if (removed(value))
+    snprintf(line, size, "%.*s:", n, name.bytes);
+  else if (value.length == 0)
+    snprintf(line, size, "%.*s;", n, name.bytes);
+  else
+    snprintf(line, size, "%.*s: %.*s", n, name.bytes, (int)value.length,
+             value.bytes);
+  struct curl_slist *node = curl_slist_append(NULL, line);
+  if (line != small) free(line);
+  return node;
+}
+
+static bool compile(cw_fields *fields) {
+  struct curl_slist **end = &fields->lines;
+  for (size_t i = 0; i < cw_headers_count(fields->list); i++) {
+    *end = compile_line(cw_headers_name(fields->list, i),
+                        cw_headers_value(fields->list, i));
+    if (!*end) return false;
+    end = &(*end)->next;
+  }
+  return true;
+}
+
+bool cw_settings_fields(cw_settings *s, cw_headers *list) {
+  cw_value *value = place(s, CW_OPT_HEADERS);
+  value->fields = (cw_fields){.list = list};
+  return list && compile(&value->fields);
+}
+
+static bool add_missing(cw_headers *list, const cw_headers *own,
+                        const cw_headers *more) {
+  for (size_t i = 0; i < cw_headers_count(more); i++) {
+    cw_text name = cw_headers_name(more, i);
+    if (cw_headers_find(own, name, 0) < cw_headers_count(own)) continue;
+    if (!cw_headers_add(list, name, cw_headers_value(more, i))) return false;
+  }
+  return true;
+}
+
+static bool inherit_fields(cw_settings *own, const cw_settings *defaults) {
+  cw_headers *mine = own->values[CW_OPT_HEADERS].fields.list;
+  cw_headers *list = cw_headers_new();
+  if (!list) return false;
+  if (!add_missing(list, mine, defaults->values[CW_OPT_HEADERS].fields.list) ||
+      !add_missing(list, NULL, mine)) {
+    cw_headers_free(list);
+    return false;
+  }
+  return cw_settings_fields(own, list);
+}
+
+static bool inherit(cw_settings *own, const cw_settings *defaults,
+                    cw_option_id id) {
+  const cw_value *value = &defaults->values[id];
+  if (is_text(cw_options[id].kind))
+    return cw_settings_text(own, id, value->text);
+  if (cw_options[id].kind == CW_KIND_FIELDS)
+    return cw_settings_fields(own, cw_headers_retain(value->fields.list));
+  *place(own, id) = *value;
+  return true;
+}
+
+bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults) {
+  for (int i = 0; i < CW_OPTION_COUNT; i++) {
+    cw_option_id id = (cw_option_id)i;
+    uint64_t bit = cw_option_bit(id);
+    bool have = own->set & bit, given = defaults->set & bit;
+    if (given && have && cw_options[id].kind == CW_KIND_FIELDS) {
+      if (!inherit_fields(own, defaults)) return false;
+    } else if (given && !have && !(own->unset & bit)) {
+      if (!inherit(own, defaults, id)) return false;
+    }
+  }
+  return true;
+}
+
+/* Application ------------------------------------------------------------- */
+
+/* HTTPGET undoes NOBODY and the upload options with it (CURLOPT_HTTPGET). */
+static CURLcode apply_method(CURL *easy, const char *method) {
+  bool head = method && strcmp(method, "HEAD") == 0;
+  CURLcode rc =
+    curl_easy_setopt(easy, head ? CURLOPT_NOBODY : CURLOPT_HTTPGET, 1L);
+  if (head || (method && strcmp(method, "GET") == 0)) method = NULL;
+  return rc ? rc : curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
+}
+
+/* Without a choice of the user's the bundle alone, no folder: libcurl then
+** reads it once for all connections (CURLOPT_CA_CACHE_TIMEOUT). */
+static CURLcode apply_ca(CURL *easy, const char *ca) {
+  struct curl_blob blob = {.flags = CURL_BLOB_COPY};
+  const char *file = ca, *folder = NULL;
+  struct stat st;
+  if (!ca) {
+    file = curl_version_info(CURLVERSION_NOW)->cainfo;
+    folder = file ? NULL : curl_version_info(CURLVERSION_NOW)->capath;
+  } else if (strstr(ca, "-----BEGIN")) {
+    blob.data = (void *)(uintptr_t)ca;
+    blob.len = strlen(ca);
+    file = NULL;
+  } else if (stat(ca, &st) == 0 && S_ISDIR(st.st_mode)) {
+    folder = ca;
+    file = NULL;
+  }
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_CAINFO, file);
+  if (!rc) rc = curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
+  if (!rc)
+    rc = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, blob.data ? &blob : NULL);
+  return rc;
+}
+
+static CURLcode apply_verify(CURL *easy, bool verify) {
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, (long)verify);
+  if (!rc)
+    rc = curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+  return rc;
+}
+
+static long milliseconds(double seconds) {
+  return (long)(seconds * 1000 + 0.5);
+}
+
+CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value) {
+  double number = value ? value->number : cw_options[id].number;
+  switch (id) {
+  case CW_OPT_HEADERS:
+    return curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
+                            value ? value->fields.lines : NULL);
+  case CW_OPT_HTTP_VERSION:
+    return curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                            http_version_ids[value ? value->integer : 0]);
+  case CW_OPT_METHOD:
+    return apply_method(easy, value ? value->text : NULL);
+  case CW_OPT_TIMEOUT_CONNECT:
+    return curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            milliseconds(number));
+  case CW_OPT_TLS_CA:
+    return apply_ca(easy, value ? value->text : NULL);
+  case CW_OPT_TLS_VERIFY:
+    return apply_verify(easy, number != 0);
+  case CW_OPT_USER_AGENT:
+    return curl_easy_setopt(easy, CURLOPT_USERAGENT,
+                            value ? value->text : cw_options[id].standard);
+  default:
+    return CURLE_OK;
+  }
+}

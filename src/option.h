@@ -1,0 +1,140 @@
+/* option: the options, as one table of data, and their application to an easy
+** handle. Reader, features(), README, reference and editor types are made from
+** the table. Knows libcurl's options (the only room that calls
+** curl_easy_setopt for what a user may ask for).
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_OPTION_H
+#define CURLEW_OPTION_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "headers.h"
+
+/* One for each row, in the order of the table: by name, a member of a group
+** as "group.name". */
+typedef enum cw_option_id {
+  CW_OPT_BASE_URL,
+  CW_OPT_CHECK,
+  CW_OPT_DEADLINE,
+  CW_OPT_HEADERS,
+  CW_OPT_HTTP_VERSION,
+  CW_OPT_MAX_BODY,
+  CW_OPT_METHOD,
+  CW_OPT_QUERY,
+  CW_OPT_TIMEOUT_CONNECT,
+  CW_OPT_TIMEOUT_FIRST_BYTE,
+  CW_OPT_TIMEOUT_IDLE,
+  CW_OPT_TLS_CA,
+  CW_OPT_TLS_VERIFY,
+  CW_OPT_URL,
+  CW_OPT_USER_AGENT,
+  CW_OPTION_COUNT
+} cw_option_id;
+
+typedef enum cw_kind {
+  CW_KIND_BOOLEAN,
+  CW_KIND_CA,      /* path of a file or folder, or PEM text */
+  CW_KIND_CHECK,   /* true, or a function of the border's */
+  CW_KIND_CHOICE,  /* one of a few strings; the value is its index */
+  CW_KIND_FIELDS,  /* header lines */
+  CW_KIND_INTEGER, /* in the row's range */
+  CW_KIND_QUERY,   /* a word of shape.lua: part of the url when it gets here */
+  CW_KIND_SECONDS, /* in the row's range */
+  CW_KIND_TEXT,    /* no control bytes */
+  CW_KIND_TOKEN,   /* RFC 9110 section 5.6.2 */
+  CW_KIND_COUNT
+} cw_kind;
+
+typedef struct cw_option {
+  const char *name;
+  const char *group; /* NULL: on the first level */
+  cw_kind kind;
+  double min, max; /* of a number */
+  double number;   /* its default; 0 with 'none': no default */
+  const char *const *choices;
+  CURLoption id;        /* 0: the engine's own */
+  bool unlimited;       /* no default: without the option there is no limit */
+  bool scalar;          /* the group given as a scalar means this one too */
+  bool requests_only;   /* not for clients */
+  const char *standard; /* the default as a reader sees it */
+  const char *doc;
+} cw_option;
+
+extern const cw_option cw_options[CW_OPTION_COUNT];
+
+const char *cw_kind_name(cw_kind kind);
+
+/* The row called 'name' in 'group' (NULL: the first level); CW_OPTION_COUNT
+** when there is none. */
+cw_option_id cw_option_find(const char *group, const char *name);
+
+bool cw_option_group(const char *name); /* whether there is such a group */
+
+/* The full name nearest to 'name' in 'group', or NULL when none is near. */
+const char *cw_option_near(const char *group, const char *name);
+
+/* Header lines and, once compiled, their form for libcurl. */
+typedef struct cw_fields {
+  cw_headers *list;         /* owned */
+  struct curl_slist *lines; /* owned */
+} cw_fields;
+
+typedef union cw_value {
+  double number;
+  long integer;
+  char *text; /* owned */
+  cw_fields fields;
+} cw_value;
+
+/* Values given to options, by a request or as a client's defaults. */
+typedef struct cw_settings {
+  unsigned refs;
+  uint64_t set;   /* rows that have a value */
+  uint64_t unset; /* rows said to be 'false': the default again */
+  cw_value values[CW_OPTION_COUNT];
+} cw_settings;
+
+static inline uint64_t cw_option_bit(cw_option_id id) {
+  return (uint64_t)1 << id;
+}
+
+cw_settings *cw_settings_new(void); /* NULL: out of memory */
+cw_settings *cw_settings_retain(cw_settings *s);
+void cw_settings_free(
+  cw_settings *s); /* gives a reference back; NULL is fine */
+
+/* In place: 'init' needs no memory, 'clear' frees the values. */
+void cw_settings_init(cw_settings *s);
+void cw_settings_clear(cw_settings *s);
+
+/* Give row 'id' a value; false: out of memory. 'fields' takes the reference
+** to 'list', also on failure. */
+void cw_settings_number(cw_settings *s, cw_option_id id, double number);
+void cw_settings_integer(cw_settings *s, cw_option_id id, long integer);
+bool cw_settings_text(cw_settings *s, cw_option_id id, const char *text);
+bool cw_settings_fields(cw_settings *s, cw_headers *list);
+void cw_settings_unset(cw_settings *s, cw_option_id id);
+
+/* The value that holds: the request's own, else the client's, else NULL. */
+const cw_value *cw_settings_find(const cw_settings *own,
+                                 const cw_settings *defaults, cw_option_id id);
+
+/* The same for a number, with the row's default. */
+double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
+                       cw_option_id id);
+
+/* Adds to 'own' what 'defaults' says and 'own' does not; header lines line by
+** line. False: out of memory. */
+bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults);
+
+/* The value of a header line that takes a default line away (false in Lua):
+** no real value holds a NUL. */
+extern const cw_text cw_field_removed;
+
+/* Sets row 'id' of 'easy' to 'value', or back to its default (NULL). Rows of
+** the engine's own do nothing. */
+CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value);
+
+#endif

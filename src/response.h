@@ -1,0 +1,48 @@
+/* response: what came, but for the body: status line, fields, trailers, and
+** what libcurl measured. Owned data, no I/O. Knows libc.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_RESPONSE_H
+#define CURLEW_RESPONSE_H
+
+#include <stdint.h>
+
+#include "headers.h"
+
+/* In microseconds from the start of the transfer; 0: did not come to that. */
+typedef struct cw_times {
+  int64_t namelookup, connect, appconnect, pretransfer, starttransfer, total;
+} cw_times;
+
+typedef struct cw_info {
+  cw_times times;
+  char remote_ip[46];
+  uint16_t remote_port;
+  bool reused; /* the connection had served another request */
+  bool filled; /* the stream has ended: these are the final figures */
+} cw_info;
+
+enum { CW_REASON_TEXT = 128 };
+
+typedef struct cw_response {
+  bool final; /* the status and the headers are complete */
+  int status; /* 0: none yet */
+  const char *http_version;
+  char reason[CW_REASON_TEXT]; /* cut where it is longer */
+  cw_headers *headers;         /* a reference; NULL: none yet */
+  cw_headers *trailers;        /* the same */
+  int64_t length;              /* declared length of the body; -1: none */
+  cw_info info;
+} cw_response;
+
+void cw_response_init(cw_response *r);
+void cw_response_clear(cw_response *r);
+
+/* Reads a status line without its line end (RFC 9112 section 4); forgets what
+** an interim response before it said. False: out of memory. */
+bool cw_response_status_line(cw_response *r, cw_text line);
+
+static inline bool cw_response_ok(const cw_response *r) {
+  return r->status >= 200 && r->status <= 299;
+}
+
+#endif

@@ -1,0 +1,376 @@
+/* transfer: one HTTP exchange on an easy handle. Knows libcurl.
+** SPDX-License-Identifier: MIT */
+#include "transfer.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+  DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
+  DRAIN_TLS = 256 * 1024,
+  INTERIM_MAX = 32 /* 1xx responses before a final one */
+};
+
+static void touch(cw_transfer *t) {
+  t->moved = *t->now;
+  if (t->news && cw_list_empty(t->news)) cw_list_append(t->touched, t->news);
+}
+
+/* Header callback -------------------------------------------------------- */
+
+static size_t refuse(cw_transfer *t, cw_code code, const char *what) {
+  cw_error_set(t->error, code, CW_PHASE_HEADERS, "%s", what);
+  return 0; /* fewer bytes than came: libcurl ends the transfer */
+}
+
+/* The declared length of the body, as libcurl understood it. */
+static int64_t declared_length(const cw_transfer *t) {
+  curl_off_t length = -1;
+  curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+  return length;
+}
+
+static void make_final(cw_transfer *t) {
+  t->response->final = true;
+  t->response->length = declared_length(t);
+}
+
+/* 101 is final: nobody asked for another protocol (engine facts, 4). */
+static bool interim(int status) {
+  return status >= 100 && status < 200 && status != 101;
+}
+
+static size_t end_of_block(cw_transfer *t, size_t n) {
+  if (!interim(t->response->status)) {
+    make_final(t);
+    return n;
+  }
+  if (++t->interim > INTERIM_MAX)
+    return refuse(t, CW_ERR_PROTOCOL, "more than 32 interim (1xx) responses");
+  return n;
+}
+
+static bool add_line(cw_headers *h, cw_text line) {
+  if (*line.bytes == ' ' || *line.bytes == '\t') /* obs-fold */
+    return cw_headers_count(h) == 0 ||
+           cw_headers_continue(h, cw_text_trim(line));
+  const char *colon = memchr(line.bytes, ':', line.length);
+  if (!colon) return true; /* not a field line: libcurl passes it over too */
+  size_t n = (size_t)(colon - line.bytes);
+  cw_text value = {colon + 1, line.length - n - 1};
+  return cw_headers_add(h, cw_text_trim((cw_text){line.bytes, n}),
+                        cw_text_trim(value));
+}
+
+static cw_headers *fields_for(cw_transfer *t) {
+  cw_response *r = t->response;
+  if (!t->response->final) return r->headers;
+  if (!r->trailers) r->trailers = cw_headers_new();
+  return r->trailers;
+}
+
+static bool take_line(cw_transfer *t, cw_text line) {
+  if (!t->response->final && line.length > 5 &&
+      memcmp(line.bytes, "HTTP/", 5) == 0)
+    return cw_response_status_line(t->response, line);
+  cw_headers *fields = fields_for(t);
+  return fields && add_line(fields, line);
+}
+
+static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
+  cw_transfer *t = data;
+  size_t n = size * count, length = n;
+  if (t->doomed) return 0;
+  touch(t);
+  t->header_bytes += (uint32_t)n;
+  if (t->header_bytes > CW_HEADERS_MAX)
+    return refuse(t, CW_ERR_TOO_LARGE,
+                  "headers and trailers are over 256 KiB in all");
+  if (t->draining) return n;
+  if (length && bytes[length - 1] == '\n') length--;
+  if (length && bytes[length - 1] == '\r') length--;
+  if (length == 0) return t->response->final ? n : end_of_block(t, n);
+  if (take_line(t, (cw_text){bytes, length})) return n;
+  return refuse(t, CW_ERR_MEMORY, "out of memory for the headers");
+}
+
+/* Body callback ------------------------------------------------------------ */
+
+static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
+  cw_transfer *t = data;
+  size_t n = size * count;
+  if (t->doomed) return 0;
+  touch(t);
+  if (t->draining) {
+    t->drained += n;
+    return t->drained <= t->drain_limit ? n : 0;
+  }
+  if (!t->response->final) make_final(t);
+  if (!t->body->whole && !cw_body_fits(t->body, n)) {
+    t->body->paused = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  return cw_body_put(t->body, bytes, n) ? n : 0;
+}
+
+/* Called when there is a connection, new or used before, and nothing has been
+** sent on it (CURLOPT_PREREQFUNCTION). */
+static int on_connected(void *data, char *ip, char *local_ip, int port,
+                        int local_port) {
+  (void)ip, (void)local_ip, (void)port, (void)local_port;
+  cw_transfer *t = data;
+  t->connected = true;
+  t->moved = *t->now;
+  return CURL_PREREQFUNC_OK;
+}
+
+/* Life of a handle ----------------------------------------------------------
+ */
+
+/* The environment's no_proxy, and never a proxy for this machine itself. */
+static CURLcode set_no_proxy(CURL *easy) {
+  static const char own[] = "localhost,127.0.0.0/8,::1";
+  const char *given = getenv("no_proxy");
+  if (!given) given = getenv("NO_PROXY");
+  if (!given || !*given) return curl_easy_setopt(easy, CURLOPT_NOPROXY, own);
+  if (strcmp(given, "*") == 0)
+    return curl_easy_setopt(easy, CURLOPT_NOPROXY, given);
+  size_t size = strlen(given) + sizeof own + 1;
+  char *both = malloc(size);
+  if (!both) return CURLE_OUT_OF_MEMORY;
+  memcpy(both, own, sizeof own - 1);
+  both[sizeof own - 1] = ',';
+  memcpy(both + sizeof own, given, size - sizeof own);
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_NOPROXY, both);
+  free(both);
+  return rc;
+}
+
+#define SET(option, value)                                                     \
+  if (!rc) rc = curl_easy_setopt(t->easy, option, value)
+
+/* What no request ever changes. */
+static CURLcode set_for_life(cw_transfer *t, const cw_socket_calls *calls) {
+  CURLcode rc = set_no_proxy(t->easy);
+  SET(CURLOPT_NOSIGNAL, 1L);
+  SET(CURLOPT_QUICK_EXIT, 1L); /* closing never waits for the resolver */
+  SET(CURLOPT_PROTOCOLS_STR, "http,https");
+  SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  SET(CURLOPT_ERRORBUFFER, t->detail);
+  SET(CURLOPT_PRIVATE, (char *)t);
+  SET(CURLOPT_HEADERFUNCTION, on_header);
+  SET(CURLOPT_HEADERDATA, t);
+  SET(CURLOPT_WRITEFUNCTION, on_body);
+  SET(CURLOPT_WRITEDATA, t);
+  SET(CURLOPT_PREREQFUNCTION, on_connected);
+  SET(CURLOPT_PREREQDATA, t);
+  SET(CURLOPT_OPENSOCKETFUNCTION, calls->open);
+  SET(CURLOPT_OPENSOCKETDATA, calls->data);
+  SET(CURLOPT_CLOSESOCKETFUNCTION, calls->close);
+  SET(CURLOPT_CLOSESOCKETDATA, calls->data);
+  return rc;
+}
+
+#undef SET
+
+static CURLcode apply(cw_transfer *t, uint64_t rows, const cw_settings *from) {
+  CURLcode rc = CURLE_OK;
+  for (int i = 0; rows && !rc; i++, rows >>= 1) {
+    if (!(rows & 1)) continue;
+    bool has = from->set & cw_option_bit((cw_option_id)i);
+    rc =
+      cw_option_apply(t->easy, (cw_option_id)i, has ? &from->values[i] : NULL);
+  }
+  return rc;
+}
+
+static const uint64_t EVERY_ROW = ((uint64_t)1 << CW_OPTION_COUNT) - 1;
+
+cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
+                             cw_settings *defaults) {
+  cw_transfer *t = calloc(1, sizeof *t);
+  if (!t) return NULL;
+  cw_list_init(&t->open_link);
+  cw_list_init(&t->client_link);
+  cw_list_init(&t->doomed_link);
+  t->easy = curl_easy_init();
+  t->baseline = cw_settings_retain(defaults);
+  if (t->easy && set_for_life(t, calls) == CURLE_OK &&
+      apply(t, EVERY_ROW, defaults) == CURLE_OK)
+    return t;
+  cw_transfer_free(t);
+  return NULL;
+}
+
+void cw_transfer_free(cw_transfer *t) {
+  if (!t) return;
+  cw_list_remove(&t->open_link);
+  cw_list_remove(&t->client_link);
+  cw_list_remove(&t->doomed_link);
+  curl_easy_cleanup(t->easy);
+  cw_settings_free(t->baseline);
+  free(t);
+}
+
+/* The baseline rule: back to this client's baseline where another's or the
+** last request's still stands, then what this request says. */
+static CURLcode set_options(cw_transfer *t, const cw_request *request) {
+  const cw_settings *own = &request->own;
+  uint64_t says = own->set | own->unset, back = t->deviates;
+  if (t->baseline != request->defaults) {
+    back |= t->baseline->set | request->defaults->set;
+    cw_settings_free(t->baseline);
+    t->baseline = cw_settings_retain(request->defaults);
+  }
+  t->deviates |= says | back; /* what a failure in between leaves */
+  CURLcode rc = apply(t, back & ~says, t->baseline);
+  if (!rc) rc = apply(t, says, own);
+  if (!rc) t->deviates = says;
+  return rc;
+}
+
+static int64_t microseconds(const cw_request *r, cw_option_id id) {
+  return (int64_t)(cw_settings_get(&r->own, r->defaults, id) * 1e6);
+}
+
+bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
+                         cw_response *response, cw_body *body,
+                         cw_error *error) {
+  t->response = response;
+  t->body = body;
+  t->error = error;
+  t->detail[0] = '\0';
+  t->connected = t->draining = t->wanted = false;
+  t->done_as = CW_BY_EAGER;
+  t->header_bytes = t->interim = 0;
+  t->drained = 0;
+  t->deadline = t->eager = 0;
+  t->https = cw_request_https(request);
+  t->connect_us = microseconds(request, CW_OPT_TIMEOUT_CONNECT);
+  t->first_byte_us = microseconds(request, CW_OPT_TIMEOUT_FIRST_BYTE);
+  t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);
+  CURLcode rc = set_options(t, request);
+  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url);
+  if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
+  return rc == CURLE_OK;
+}
+
+static int64_t measured(const cw_transfer *t, CURLINFO what) {
+  curl_off_t us = 0;
+  curl_easy_getinfo(t->easy, what, &us);
+  return us;
+}
+
+static void copy_address(const cw_transfer *t, cw_info *info) {
+  const char *ip = NULL;
+  long port = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip);
+  curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
+  size_t n = ip ? strnlen(ip, sizeof info->remote_ip - 1) : 0;
+  memcpy(info->remote_ip, ip ? ip : "", n);
+  info->remote_ip[n] = '\0';
+  info->remote_port = (uint16_t)port;
+}
+
+static void copy_info(cw_transfer *t, cw_info *info) {
+  long connects = 0;
+  info->times = (cw_times){
+    .namelookup = measured(t, CURLINFO_NAMELOOKUP_TIME_T),
+    .connect = measured(t, CURLINFO_CONNECT_TIME_T),
+    .appconnect = measured(t, CURLINFO_APPCONNECT_TIME_T),
+    .pretransfer = measured(t, CURLINFO_PRETRANSFER_TIME_T),
+    .starttransfer = measured(t, CURLINFO_STARTTRANSFER_TIME_T),
+    .total = measured(t, CURLINFO_TOTAL_TIME_T),
+  };
+  copy_address(t, info);
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  info->reused = t->connected && connects == 0;
+  info->filled = true;
+  for (int i = 0; i < 2 && info->reused; i++)
+    t->counters[i]->connections_reused++;
+}
+
+void cw_transfer_detach(cw_transfer *t) {
+  if (t->entered) copy_info(t, &t->response->info);
+  curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+  t->response = NULL;
+  t->body = NULL;
+  t->error = NULL;
+  t->news = NULL;
+  if (t->holder) *t->holder = NULL;
+  t->holder = NULL;
+}
+
+/* How it ends, and how far it was -------------------------------------------
+ */
+
+cw_phase cw_transfer_phase(const cw_transfer *t) {
+  if (t->response->final) return CW_PHASE_BODY;
+  if (t->connected) return CW_PHASE_HEADERS;
+  if (measured(t, CURLINFO_NAMELOOKUP_TIME_T) == 0) return CW_PHASE_RESOLVE;
+  if (measured(t, CURLINFO_CONNECT_TIME_T) == 0) return CW_PHASE_CONNECT;
+  return t->https ? CW_PHASE_TLS : CW_PHASE_CONNECT;
+}
+
+void cw_transfer_done(cw_transfer *t, CURLcode result) {
+  touch(t);
+  if (result != CURLE_OK)
+    cw_error_from_curl(t->error, result, cw_transfer_phase(t), t->detail);
+  else if (!t->response
+              ->final) /* libcurl calls a header block that is cut a success */
+    cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
+                 "the connection was closed inside the headers");
+}
+
+void cw_transfer_resume(cw_transfer *t) {
+  if (!t->body->paused) return;
+  t->body->paused = false; /* the callback may set it again at once */
+  CURLcode rc = curl_easy_pause(t->easy, CURLPAUSE_CONT);
+  if (rc) cw_error_from_curl(t->error, rc, CW_PHASE_BODY, t->detail);
+}
+
+bool cw_transfer_drain(cw_transfer *t) {
+  int64_t length = t->response->length;
+  t->drain_limit = t->https ? DRAIN_TLS : DRAIN_PLAIN;
+  if (!t->response->final) return false;
+  if (length >= 0 && (uint64_t)length - t->body->came > t->drain_limit)
+    return false;
+  t->draining = true;
+  if (t->body->paused) curl_easy_pause(t->easy, CURLPAUSE_CONT);
+  return true;
+}
+
+int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
+  int64_t due = INT64_MAX;
+  *name = "deadline";
+  *us = 0;
+  if (t->deadline) due = t->deadline;
+  if (t->eager && t->eager < due) due = t->eager;
+  if (!t->wanted) return due;
+  *us = t->connect_us;
+  const char *limit = "timeout.connect";
+  if (t->connected) {
+    bool waiting = !t->header_bytes;
+    limit = waiting ? "timeout.first_byte" : "timeout.idle";
+    *us = waiting ? t->first_byte_us : t->idle_us;
+  }
+  if (t->moved + *us >= due) return due;
+  *name = limit;
+  return t->moved + *us;
+}
+
+void cw_transfer_too_late(cw_transfer *t) {
+  const char *name;
+  int64_t us;
+  cw_transfer_due(t, &name, &us);
+  touch(t);
+  if (strcmp(name, "deadline") == 0)
+    cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
+                 "not done by its deadline");
+  else
+    cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
+                 "nothing happened for %g s (%s)", (double)us / 1e6, name);
+}

@@ -1,0 +1,104 @@
+/* transfer: one HTTP exchange on an easy handle, pulled by its caller. The
+** only room with libcurl's data callbacks: they fill the response and the body
+** of whoever uses the transfer, set flags, and return. Knows libcurl, not the
+** multi handle (that is the engine's).
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_TRANSFER_H
+#define CURLEW_TRANSFER_H
+
+#include "body.h"
+#include "ledger.h"
+#include "list.h"
+#include "request.h"
+#include "response.h"
+
+typedef struct cw_transfer {
+  /* kept when it is used again */
+  CURL *easy;            /* owned */
+  cw_settings *baseline; /* a reference: what the handle is set to ... */
+  uint64_t deviates;     /* ... but for these rows, of the last request */
+  char detail[CURL_ERROR_SIZE];
+  const int64_t *now; /* borrowed: the engine's clock, microseconds */
+  cw_link *touched;   /* borrowed: the engine's ring of owners with news */
+
+  /* of this exchange; all borrowed */
+  cw_response *response;
+  cw_body *body;
+  cw_error *error;
+  cw_counters *counters[2]; /* the state's, the client's */
+  struct cw_transfer *
+    *holder;      /* who uses it holds it here; NULLed at the end */
+  cw_link *news;  /* their place in the ring 'touched' */
+  cw_end done_as; /* how it counts when its stream ends by itself */
+
+  /* how far it is */
+  bool connected; /* the request is being sent */
+  bool draining;  /* what comes is dropped and counted */
+  bool https;
+  bool wanted; /* a call waits for it: its idle time counts */
+  uint32_t header_bytes;
+  uint32_t interim; /* responses before the final one */
+  uint64_t drained, drain_limit;
+
+  /* when it is too late, on the engine's clock; 0: never */
+  int64_t moved;    /* when something last happened */
+  int64_t deadline; /* for everything */
+  int64_t eager;    /* the body is awaited until then, and no error after */
+  int64_t connect_us, first_byte_us, idle_us;
+
+  /* the engine's */
+  cw_link open_link; /* in the ring of open transfers, or of free ones */
+  cw_link client_link;
+  cw_link doomed_link;
+  int64_t due;    /* its key in the deadline queue */
+  size_t heap_at; /* its place there; 0: not in it */
+  bool entered;   /* in the multi */
+  bool doomed;    /* given up while libcurl ran: leaves when that returns */
+} cw_transfer;
+
+/* libcurl's callbacks for sockets, given to every handle; 'data' is the
+** engine, since a socket outlives the transfer that opened it. */
+typedef struct cw_socket_calls {
+  curl_opensocket_callback open;
+  curl_closesocket_callback close;
+  void *data;
+} cw_socket_calls;
+
+/* A transfer with an easy handle at the baseline of 'defaults' (a client
+** without options). NULL: out of memory. */
+cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
+                             cw_settings *defaults);
+void cw_transfer_free(cw_transfer *t); /* NULL is fine; not while entered */
+
+/* Prepares for 'request', filling in 'response' and 'body' as bytes come: only
+** options that differ from what the handle is set to are set. False: 'error'
+** says why. The transfer borrows them all until it is detached. */
+bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
+                         cw_response *response, cw_body *body, cw_error *error);
+
+/* The response is complete, or failed, or given up: copies what libcurl
+** measured and forgets what it borrowed. */
+void cw_transfer_detach(cw_transfer *t);
+
+/* libcurl says that it is over. Fills in the error, where it is one. */
+void cw_transfer_done(cw_transfer *t, CURLcode result);
+
+/* Lets a paused transfer go on, if there is room. Fills the body before it
+** returns. Never from a callback of libcurl's. */
+void cw_transfer_resume(cw_transfer *t);
+
+/* From now on what comes is dropped. False: not worth it, since more than the
+** limit is known to be outstanding. */
+bool cw_transfer_drain(cw_transfer *t);
+
+/* When it is too late next; INT64_MAX: never. Says which limit in 'name' and
+** how many microseconds it is. */
+int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us);
+
+/* Ends it because a deadline has passed; fills in the error. */
+void cw_transfer_too_late(cw_transfer *t);
+
+/* What it is busy with, for an error. */
+cw_phase cw_transfer_phase(const cw_transfer *t);
+
+#endif

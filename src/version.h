@@ -1,0 +1,18 @@
+/* version: what this is called and which libcurl it needs.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_VERSION_H
+#define CURLEW_VERSION_H
+
+#include <curl/curlver.h>
+
+#define CW_VERSION "0.1.0"
+
+/* Debian 12's. Older ones lack what the engine rests on: QUICK_EXIT (7.87),
+** the cache of CA files (7.87), PREREQFUNCTION (7.80). */
+#define CW_LIBCURL_LEAST 0x075800
+
+#if LIBCURL_VERSION_NUM < CW_LIBCURL_LEAST
+#error "curlew needs libcurl 7.88 or newer (Debian: libcurl4-openssl-dev)"
+#endif
+
+#endif

@@ -1,0 +1,185 @@
+/* watch: descriptors to wait for. Knows poll and epoll.
+** SPDX-License-Identifier: MIT */
+#include "watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+_Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR,
+               "the same bits mean the same to poll and epoll");
+
+void cw_watch_init(cw_watch *w) { *w = (cw_watch){.epoll = -1}; }
+
+void cw_watch_clear(cw_watch *w) {
+  free(w->table);
+  free(w->set);
+  free(w->fired);
+  free(w->dirty);
+  if (w->epoll >= 0) close(w->epoll);
+  cw_watch_init(w);
+}
+
+static cw_watched *entry(cw_watch *w, int fd) {
+  size_t n = (size_t)fd;
+  if (n < w->table_size) return &w->table[n];
+  size_t size = w->table_size ? w->table_size : 64;
+  while (size <= n)
+    size *= 2;
+  cw_watched *table = realloc(w->table, size * sizeof *table);
+  if (!table) return NULL;
+  memset(table + w->table_size, 0, (size - w->table_size) * sizeof *table);
+  w->table = table;
+  w->table_size = size;
+  return &table[n];
+}
+
+static bool grow_set(cw_watch *w) {
+  if (w->count < w->size) return true;
+  size_t size = w->size ? w->size * 2 : 16;
+  struct pollfd *set = realloc(w->set, size * sizeof *set);
+  if (set) w->set = set;
+  struct pollfd *fired = realloc(w->fired, size * sizeof *fired);
+  if (fired) w->fired = fired;
+  if (!set || !fired) return false;
+  w->size = size;
+  return true;
+}
+
+/* The last of the set takes the place of the one that leaves. */
+static void leave_set(cw_watch *w, cw_watched *d) {
+  if (!d->at) return;
+  struct pollfd last = w->set[--w->count];
+  w->set[d->at - 1] = last;
+  w->table[last.fd].at = d->at;
+  d->at = 0;
+}
+
+static bool enter_set(cw_watch *w, cw_watched *d, int fd, short events) {
+  if (!d->at) {
+    if (!grow_set(w)) return false;
+    d->at = (int)++w->count;
+  }
+  w->set[d->at - 1] = (struct pollfd){.fd = fd, .events = events};
+  return true;
+}
+
+/* Every number fits once, so the list needs no more room than the table. */
+static bool make_dirty(cw_watch *w, cw_watched *d, int fd) {
+  if (w->epoll < 0 || d->dirty) return true;
+  if (w->dirty_size < w->table_size) {
+    int *dirty = realloc(w->dirty, w->table_size * sizeof *dirty);
+    if (!dirty) return false;
+    w->dirty = dirty;
+    w->dirty_size = w->table_size;
+  }
+  d->dirty = true;
+  w->dirty[w->dirty_count++] = fd;
+  return true;
+}
+
+bool cw_watch_set(cw_watch *w, int fd, short events) {
+  cw_watched *d = entry(w, fd);
+  if (!d) return false;
+  d->events = events;
+  /* not held: the resolver's own, which closes it without a word */
+  if (!events && !d->held) d->stale = true;
+  if (!make_dirty(w, d, fd)) return false;
+  if (events) return enter_set(w, d, fd, events);
+  leave_set(w, d);
+  return true;
+}
+
+bool cw_watch_hold(cw_watch *w, int fd) {
+  struct stat st;
+  cw_watched *d = entry(w, fd);
+  if (!d || fstat(fd, &st) != 0) return false;
+  d->held = true;
+  d->stale = true;
+  d->inode = st.st_ino;
+  w->held++;
+  return true;
+}
+
+void cw_watch_unhold(cw_watch *w, int fd) {
+  cw_watched *d = entry(w, fd);
+  if (!d || !d->held) return;
+  d->held = false;
+  d->stale = true;
+  w->held--;
+}
+
+int cw_watch_strange(const cw_watch *w) {
+  struct stat st;
+  for (size_t fd = 0; fd < w->table_size; fd++) {
+    if (!w->table[fd].held) continue;
+    if (fstat((int)fd, &st) != 0 || st.st_ino != w->table[fd].inode)
+      return (int)fd;
+  }
+  return -1;
+}
+
+/* Epoll forgets a closed descriptor by itself, and its number may be another
+** file by now: hence each operation may find the other's state. */
+static void tell_epoll(cw_watch *w, int fd) {
+  cw_watched *d = &w->table[fd];
+  d->dirty = false;
+  if (d->events == d->registered && !d->stale) return;
+  struct epoll_event event = {.events = (uint32_t)d->events, .data.fd = fd};
+  if (!d->events)
+    epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
+  else if (epoll_ctl(w->epoll, EPOLL_CTL_MOD, fd, &event) != 0)
+    epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event);
+  d->registered = d->events;
+  d->stale = false;
+}
+
+static void tell_all(cw_watch *w) {
+  for (size_t i = 0; i < w->dirty_count; i++)
+    tell_epoll(w, w->dirty[i]);
+  w->dirty_count = 0;
+}
+
+int cw_watch_descriptor(cw_watch *w) {
+  if (w->epoll < 0) {
+    w->epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (w->epoll < 0) return -1;
+    for (size_t i = 0; i < w->count; i++)
+      make_dirty(w, &w->table[w->set[i].fd], w->set[i].fd);
+  }
+  tell_all(w);
+  return w->epoll;
+}
+
+static bool wait_epoll(cw_watch *w, int64_t us) {
+  enum { AT_ONCE = 64 };
+  struct epoll_event events[AT_ONCE];
+  int room = w->size < AT_ONCE ? (int)w->size : AT_ONCE;
+  tell_all(w);
+  int ms = us < 0 ? -1 : (int)((us + 999) / 1000);
+  int n = epoll_wait(w->epoll, events, room ? room : 1, ms);
+  for (int i = 0; i < n && i < room; i++)
+    w->fired[w->fired_count++] = (struct pollfd){
+      .fd = events[i].data.fd, .revents = (short)events[i].events};
+  return n >= 0 || errno != EINTR;
+}
+
+static bool wait_poll(cw_watch *w, int64_t us) {
+  struct timespec limit = {.tv_sec = us / 1000000,
+                           .tv_nsec = us % 1000000 * 1000};
+  int n = ppoll(w->set, w->count, us < 0 ? NULL : &limit, NULL);
+  for (size_t i = 0; n > 0 && i < w->count; i++)
+    if (w->set[i].revents) w->fired[w->fired_count++] = w->set[i];
+  return n >= 0 || errno != EINTR;
+}
+
+bool cw_watch_wait(cw_watch *w, int64_t us) {
+  enum { LONGEST = 3600 }; /* seconds, so that no timeout overflows */
+  w->fired_count = 0;
+  if (us > (int64_t)LONGEST * 1000000) us = (int64_t)LONGEST * 1000000;
+  return w->epoll >= 0 ? wait_epoll(w, us) : wait_poll(w, us);
+}

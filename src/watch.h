@@ -1,0 +1,57 @@
+/* watch: the descriptors that libcurl wants to know about, and those that it
+** holds. Waits for them by one poll(2), or by one epoll(7) once a scheduler has
+** asked for a descriptor. Knows poll and epoll, not libcurl.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_WATCH_H
+#define CURLEW_WATCH_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* One a descriptor number. */
+typedef struct cw_watched {
+  short events;     /* POLLIN, POLLOUT: what is wanted; 0: nothing */
+  short registered; /* what epoll was told */
+  bool stale;       /* closed since: epoll has forgotten it */
+  bool dirty;       /* in the list of those to tell epoll about */
+  bool held;        /* a socket that libcurl was given */
+  int at;           /* 1 + its place in the poll set; 0: not there */
+  ino_t inode;
+} cw_watched;
+
+typedef struct cw_watch {
+  cw_watched *table; /* owned, by number */
+  size_t table_size;
+  struct pollfd *set;   /* owned: what poll waits for */
+  struct pollfd *fired; /* owned: what it found */
+  size_t count, size, fired_count;
+  int *dirty; /* owned */
+  size_t dirty_count, dirty_size;
+  int epoll; /* -1: not asked for */
+  size_t held;
+} cw_watch;
+
+void cw_watch_init(cw_watch *w);
+void cw_watch_clear(cw_watch *w);
+
+/* 'events' are wanted of 'fd' from now on; 0: nothing. False: out of memory. */
+bool cw_watch_set(cw_watch *w, int fd, short events);
+
+/* 'fd' is a socket that libcurl holds from now on, or no longer. */
+bool cw_watch_hold(cw_watch *w, int fd);
+void cw_watch_unhold(cw_watch *w, int fd);
+
+/* Waits at most 'us' microseconds (negative: for ever). What was found is in
+** 'fired'. False: interrupted by a signal. */
+bool cw_watch_wait(cw_watch *w, int64_t us);
+
+/* The epoll descriptor, made at the first call; -1: none can be had. */
+int cw_watch_descriptor(cw_watch *w);
+
+/* A held number that is another file by now; -1: none. */
+int cw_watch_strange(const cw_watch *w);
+
+#endif
