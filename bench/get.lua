@@ -1,15 +1,23 @@
 -- get: keep-alive GETs one after the other, the work that bench/floor.c does
--- without us. get.lua URL COUNT [show | HELD BIG_URL]
+-- without us. get.lua URL COUNT [show | HELD BIG_URL [older]]
 -- Prints the CPU seconds of the loop (user and system), or the last body.
--- With HELD, so many responses of BIG_URL stay open and unread beside it.
+-- With HELD, so many responses of BIG_URL stay open and unread beside it, and
+-- the connection in use is younger than theirs, or older.
 local http = require "curlew"
 
 local url, count = arg[1], tonumber(arg[2])
 local show, held = arg[3] == "show", tonumber(arg[3]) or 0
+local big, older = arg[4], arg[5] == "older"
 
-local holding = {}
+local function hold(n)
+  local holding = {}
+  for i = 1, n do holding[i] = assert(http.get(big)) end
+  return holding
+end
+
 if held > 0 then http.limits { max_open = held + 16 } end
-for i = 1, held do holding[i] = assert(http.get(arg[4])) end
+local holding = hold(older and held + 1 or held)
+if older then assert(table.remove(holding, 1):read("a")) end
 assert(http.stats().open == held)
 
 local body

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SMALLEST = 256 };
+enum { SMALLEST = 512 };
 
 void cw_buf_init(cw_buf *b, size_t limit) { *b = (cw_buf){.limit = limit}; }
 

@@ -21,6 +21,7 @@ cw_client *cw_client_retain(cw_client *c) {
 
 void cw_client_free(cw_client *c) {
   if (!c || --c->refs > 0) return;
+  cw_url_free(c->last_url);
   cw_settings_free(c->defaults);
   cw_engine_free(c->engine);
   free(c);

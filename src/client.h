@@ -12,7 +12,8 @@ typedef struct cw_client {
   cw_engine *engine;     /* a reference */
   cw_settings *defaults; /* a reference; never changed once it is used */
   cw_counters counters;
-  cw_link ring; /* its open transfers, by 'client_link' */
+  cw_url *last_url; /* a reference, or NULL: it may be asked for again */
+  cw_link ring;     /* its open transfers, by 'client_link' */
   bool closed;
 } cw_client;
 

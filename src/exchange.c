@@ -263,8 +263,8 @@ void cw_exchange_record(cw_exchange *x, cw_record *r) {
   cw_engine *e = x->client->engine;
   memset(r, 0, sizeof *r);
   snprintf(r->method, sizeof r->method, "%s", cw_request_method(&x->request));
-  cw_request_masked_url(&x->request, r->url, sizeof r->url);
-  cw_request_host(&x->request, r->host, sizeof r->host);
+  cw_url_mask(x->request.url, r->url, sizeof r->url);
+  cw_url_host(x->request.url, r->host, sizeof r->host);
   r->id = x->id;
   r->found = CW_END_COUNT;
   r->status = x->response.status;

@@ -56,9 +56,30 @@ static bool another_line(cw_headers *h) {
   return true;
 }
 
-bool cw_headers_add(cw_headers *h, cw_text name, cw_text value) {
+/* 'whole' is in one piece what name and value point into. */
+static bool add(cw_headers *h, cw_text whole, cw_text name, cw_text value) {
   if (!another_line(h)) return false;
   uint32_t at = (uint32_t)cw_buf_length(&h->text);
+  if (!cw_buf_append(&h->text, whole.bytes, whole.length)) return false;
+  h->lines[h->count++] = (line){
+    .name = at + (uint32_t)(name.bytes - whole.bytes),
+    .name_length = (uint32_t)name.length,
+    .value = at + (uint32_t)(value.bytes - whole.bytes),
+    .value_length = (uint32_t)value.length,
+  };
+  return true;
+}
+
+bool cw_headers_add_line(cw_headers *h, cw_text whole, size_t colon) {
+  whole = cw_text_trim(whole); /* a folded value goes on at the very end */
+  cw_text name = {whole.bytes, colon};
+  cw_text value = {whole.bytes + colon + 1, whole.length - colon - 1};
+  return add(h, whole, cw_text_trim(name), cw_text_trim(value));
+}
+
+bool cw_headers_add(cw_headers *h, cw_text name, cw_text value) {
+  uint32_t at = (uint32_t)cw_buf_length(&h->text);
+  if (!another_line(h)) return false;
   if (!cw_buf_reserve(&h->text, name.length + value.length)) return false;
   cw_buf_append(&h->text, name.bytes, name.length);
   cw_buf_append(&h->text, value.bytes, value.length);

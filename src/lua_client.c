@@ -57,7 +57,9 @@ static void check_base_url(lua_State *L, cw_settings *s) {
   cw_error e = {.code = CW_OK};
   cw_request r;
   cw_request_init(&r, s);
-  bool ok = cw_request_set_url(&r, "", 0, &e);
+  cw_url *last = NULL;
+  bool ok = cw_request_set_url(&r, "", 0, &last, &e);
+  cw_url_free(last);
   cw_request_clear(&r);
   if (!ok) cwl_raise(L, "option 'base_url': %s", e.text);
 }

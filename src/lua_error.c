@@ -7,8 +7,8 @@
 
 static void set_url(lua_State *L, cw_exchange *x) {
   char url[2048];
-  /* one that could not be parsed may hold anything, secrets too */
-  if (!cw_request_masked_url(&x->request, url, sizeof url)) return;
+  if (!x->request.url) return; /* it is none: it may hold anything */
+  cw_url_mask(x->request.url, url, sizeof url);
   cwl_set_string(L, "url", url);
 }
 
@@ -58,11 +58,16 @@ void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
 static int m_refusal(lua_State *L) {
   cw_error e = {.code = CW_OK};
   cw_site site;
-  char url[2048];
+  size_t n;
+  char url[2048] = "?";
   int status = (int)luaL_checkinteger(L, 3);
+  const char *text = luaL_checklstring(L, 2, &n);
+  cw_error ignored = {.code = CW_OK};
+  cw_url *u = cw_url_new(text, n, &ignored);
+  if (u) cw_url_mask(u, url, sizeof url);
+  cw_url_free(u);
   cwl_site(L, cwl_state_of(L), 1, &site);
   cw_error_from_status(&e, status, luaL_checkstring(L, 4));
-  cw_url_mask(luaL_checkstring(L, 2), url, sizeof url);
   push_fields(L, &e, &site, luaL_checkstring(L, 1));
   cwl_set_string(L, "url", url);
   cwl_set_integer(L, "status", status);

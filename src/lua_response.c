@@ -241,12 +241,12 @@ static int m_open(lua_State *L) {
   box *b = new_box(L);
   cw_exchange *x = b->x = cw_exchange_new(c);
   if (!x) return cwl_raise(L, "not enough memory");
-  cwl_site(L, s, 1, &x->site);
+  cwl_site(L, s, 2, &x->site); /* 1 is the verb, which called us */
   x->opener = cwl_opener(L, s);
   read_request(L, x);
   x->check = check_of(x) == CWL_CHECK_STATUS;
   const char *url = lua_tolstring(L, URL, &length);
-  if (!cw_request_set_url(&x->request, url, length, &x->error))
+  if (!cw_request_set_url(&x->request, url, length, &c->last_url, &x->error))
     return fail_opening(L, x, &x->error);
   lua_toclose(L, RESPONSE);
   start(L, s, x);
@@ -483,7 +483,7 @@ static int f_ok(lua_State *L, cw_exchange *x) {
 }
 
 static int f_url(lua_State *L, cw_exchange *x) {
-  lua_pushstring(L, cw_request_url(&x->request));
+  lua_pushstring(L, cw_url_show(x->request.url));
   return 1;
 }
 
@@ -514,7 +514,7 @@ static int f_request(lua_State *L, cw_exchange *x) {
     cw_settings_find(&x->request.own, x->request.defaults, CW_OPT_HEADERS);
   lua_createtable(L, 0, 3);
   cwl_set_string(L, "method", cw_request_method(&x->request));
-  cwl_set_string(L, "url", cw_request_url(&x->request));
+  cwl_set_string(L, "url", cw_url_show(x->request.url));
   cwl_push_headers(L, fields ? fields->fields.list : NULL);
   lua_setfield(L, -2, "headers");
   cache(L, 1, "request");
@@ -595,7 +595,7 @@ static int r_tostring(lua_State *L) {
     return 1;
   }
   char url[1024];
-  cw_request_masked_url(&b->x->request, url, sizeof url);
+  cw_url_mask(b->x->request.url, url, sizeof url);
   lua_pushfstring(L, "curlew.response (%d %s, %s)", b->x->response.status, url,
                   b->x->transfer ? "open" : "released");
   return 1;

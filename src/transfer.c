@@ -2,8 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "transfer.h"
 
-#include <errno.h>
-#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,10 +57,7 @@ static bool add_line(cw_headers *h, cw_text line) {
            cw_headers_continue(h, cw_text_trim(line));
   const char *colon = memchr(line.bytes, ':', line.length);
   if (!colon) return true; /* not a field line: libcurl passes it over too */
-  size_t n = (size_t)(colon - line.bytes);
-  cw_text value = {colon + 1, line.length - n - 1};
-  return cw_headers_add(h, cw_text_trim((cw_text){line.bytes, n}),
-                        cw_text_trim(value));
+  return cw_headers_add_line(h, line, (size_t)(colon - line.bytes));
 }
 
 static cw_headers *fields_for(cw_transfer *t) {
@@ -129,20 +125,29 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
 /* Life of a handle ----------------------------------------------------------
  */
 
-/* The environment's no_proxy, and never a proxy for this machine itself. */
-static CURLcode set_no_proxy(CURL *easy) {
+static const char *environment(const char *lower, const char *upper) {
+  const char *value = getenv(lower);
+  return value && *value ? value : getenv(upper);
+}
+
+/* HTTP_PROXY is not among them: a CGI program's caller could set it. */
+static bool proxy_in_environment(void) {
+  return getenv("http_proxy") || environment("https_proxy", "HTTPS_PROXY") ||
+         environment("all_proxy", "ALL_PROXY");
+}
+
+/* The environment's proxies, never one for this machine itself; without any,
+** libcurl need not look for them at each request. */
+static CURLcode set_proxy(CURL *easy) {
   static const char own[] = "localhost,127.0.0.0/8,::1";
-  const char *given = getenv("no_proxy");
-  if (!given) given = getenv("NO_PROXY");
-  if (!given || !*given) return curl_easy_setopt(easy, CURLOPT_NOPROXY, own);
-  if (strcmp(given, "*") == 0)
-    return curl_easy_setopt(easy, CURLOPT_NOPROXY, given);
+  if (!proxy_in_environment()) return curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  const char *given = environment("no_proxy", "NO_PROXY");
+  if (!given || strcmp(given, "*") == 0)
+    return curl_easy_setopt(easy, CURLOPT_NOPROXY, given ? given : own);
   size_t size = strlen(given) + sizeof own + 1;
   char *both = malloc(size);
   if (!both) return CURLE_OUT_OF_MEMORY;
-  memcpy(both, own, sizeof own - 1);
-  both[sizeof own - 1] = ',';
-  memcpy(both + sizeof own, given, size - sizeof own);
+  snprintf(both, size, "%s,%s", own, given);
   CURLcode rc = curl_easy_setopt(easy, CURLOPT_NOPROXY, both);
   free(both);
   return rc;
@@ -153,7 +158,7 @@ static CURLcode set_no_proxy(CURL *easy) {
 
 /* What no request ever changes. */
 static CURLcode set_for_life(cw_transfer *t, const cw_socket_calls *calls) {
-  CURLcode rc = set_no_proxy(t->easy);
+  CURLcode rc = set_proxy(t->easy);
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_QUICK_EXIT, 1L); /* closing never waits for the resolver */
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -248,12 +253,12 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->header_bytes = t->interim = 0;
   t->drained = 0;
   t->deadline = t->eager = 0;
-  t->https = cw_request_https(request);
+  t->https = request->url->https;
   t->connect_us = microseconds(request, CW_OPT_TIMEOUT_CONNECT);
   t->first_byte_us = microseconds(request, CW_OPT_TIMEOUT_FIRST_BYTE);
   t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);
   CURLcode rc = set_options(t, request);
-  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url);
+  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
   if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
   return rc == CURLE_OK;
 }

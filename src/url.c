@@ -1,0 +1,135 @@
+/* url: a parsed url. Knows libcurl's URL API, error.
+** SPDX-License-Identifier: MIT */
+#include "url.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { LONGEST = 1024 * 1024 };
+
+/* Checks --------------------------------------------------------------------
+ */
+
+static size_t scheme_length(const char *text) {
+  return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                      "0123456789+-.");
+}
+
+bool cw_url_absolute(const char *text, size_t length) {
+  size_t n = scheme_length(text);
+  return n > 0 && n + 3 <= length && memcmp(text + n, "://", 3) == 0;
+}
+
+/* What is wrong with it that libcurl would not mind; NULL: nothing. It would
+** guess a host out of "http:/x" and "http:///x", and takes what follows a
+** backslash for the host. */
+static const char *fault(const char *text, size_t length) {
+  if (length > LONGEST) return "is longer than 1 MiB";
+  for (size_t i = 0; i < length; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c == '\\') return "has a backslash";
+    if (c < ' ' || c == 127) return "has a control byte";
+  }
+  if (!cw_url_absolute(text, length))
+    return "has no scheme (http:// or https:// expected)";
+  size_t n = scheme_length(text);
+  if (!(n == 4 && strncasecmp(text, "http", n) == 0) &&
+      !(n == 5 && strncasecmp(text, "https", n) == 0))
+    return "has a scheme that is not http or https";
+  const char *host = text + n + 3;
+  return *host && !strchr("/?#", *host) ? NULL : "has no host";
+}
+
+/* Life ------------------------------------------------------------------------
+ */
+
+static CURLUcode parse(cw_url *u, const char *text) {
+  u->text = strdup(text);
+  u->parsed = curl_url();
+  if (!u->text || !u->parsed) return CURLUE_OUT_OF_MEMORY;
+  /* spaces and bytes above 126 in path and query are percent-encoded */
+  return curl_url_set(u->parsed, CURLUPART_URL, text, CURLU_URLENCODE);
+}
+
+cw_url *cw_url_new(const char *text, size_t length, cw_error *e) {
+  const char *wrong = fault(text, length);
+  if (wrong) {
+    cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "the url %s", wrong);
+    return NULL;
+  }
+  cw_url *u = calloc(1, sizeof *u);
+  CURLUcode rc = u ? parse(u, text) : CURLUE_OUT_OF_MEMORY;
+  if (rc == CURLUE_OK) {
+    u->refs = 1;
+    u->https = strncasecmp(text, "https:", 6) == 0;
+    return u;
+  }
+  if (rc == CURLUE_OUT_OF_MEMORY)
+    cw_error_set(e, CW_ERR_MEMORY, CW_PHASE_REQUEST, "out of memory");
+  else
+    cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "the url is malformed (%s)",
+                 curl_url_strerror(rc));
+  if (u) u->refs = 1;
+  cw_url_free(u);
+  return NULL;
+}
+
+cw_url *cw_url_retain(cw_url *u) {
+  u->refs++;
+  return u;
+}
+
+void cw_url_free(cw_url *u) {
+  if (!u || --u->refs > 0) return;
+  free(u->text);
+  curl_url_cleanup(u->parsed);
+  curl_free(u->shown);
+  free(u);
+}
+
+/* As text ---------------------------------------------------------------------
+ */
+
+static void hide_userinfo(CURLU *url) {
+  curl_url_set(url, CURLUPART_USER, NULL, 0);
+  curl_url_set(url, CURLUPART_PASSWORD, NULL, 0);
+}
+
+static void hide_query(CURLU *url) {
+  char *query = NULL;
+  if (curl_url_get(url, CURLUPART_QUERY, &query, 0) == CURLUE_OK)
+    curl_url_set(url, CURLUPART_QUERY, "...", 0);
+  curl_free(query);
+}
+
+const char *cw_url_show(cw_url *u) {
+  CURLU *copy = u->shown ? NULL : curl_url_dup(u->parsed);
+  if (!copy) return u->shown;
+  hide_userinfo(copy);
+  curl_url_get(copy, CURLUPART_URL, &u->shown, 0);
+  curl_url_cleanup(copy);
+  return u->shown;
+}
+
+void cw_url_mask(const cw_url *u, char *text, size_t size) {
+  char *whole = NULL;
+  CURLU *copy = curl_url_dup(u->parsed);
+  if (copy) {
+    hide_userinfo(copy);
+    hide_query(copy);
+    curl_url_set(copy, CURLUPART_FRAGMENT, NULL, 0);
+    curl_url_get(copy, CURLUPART_URL, &whole, 0);
+  }
+  curl_url_cleanup(copy);
+  snprintf(text, size, "%s", whole ? whole : "?");
+  curl_free(whole);
+}
+
+void cw_url_host(const cw_url *u, char *text, size_t size) {
+  char *host = NULL;
+  curl_url_get(u->parsed, CURLUPART_HOST, &host, 0);
+  snprintf(text, size, "%s", host ? host : "?");
+  curl_free(host);
+}

@@ -1,0 +1,37 @@
+/* url: a parsed url, shared by counting references and never changed. Parsed
+** by libcurl's URL API. Knows that API, error.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_URL_H
+#define CURLEW_URL_H
+
+#include "error.h"
+
+typedef struct cw_url {
+  unsigned refs;
+  bool https;
+  char *text;    /* owned: as it was given */
+  CURLU *parsed; /* owned */
+  char *shown;   /* owned, libcurl's: without userinfo, once asked for */
+} cw_url;
+
+/* Parses 'text'; NULL: 'e' says why. Refused with code 'url', whatever libcurl
+** would make of it: another scheme than http and https, backslashes, control
+** bytes, a missing host. The caller owns a reference. */
+cw_url *cw_url_new(const char *text, size_t length, cw_error *e);
+cw_url *cw_url_retain(cw_url *u);
+void cw_url_free(cw_url *u); /* gives a reference back; NULL is fine */
+
+/* Whether the text begins with "scheme://" (RFC 3986 section 3.1). */
+bool cw_url_absolute(const char *text, size_t length);
+
+/* As text without userinfo, lent; NULL: out of memory. */
+const char *cw_url_show(cw_url *u);
+
+/* The same for a message: without its fragment, "?..." for its query, cut where
+** it is too long. */
+void cw_url_mask(const cw_url *u, char *text, size_t size);
+
+/* Its host, cut where it is too long. */
+void cw_url_host(const cw_url *u, char *text, size_t size);
+
+#endif
