@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_core.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lua_client.h"
@@ -88,7 +89,8 @@ int cwl_raise(lua_State *L, const char *format, ...) {
   lua_pushvfstring(L, format, arguments);
   va_end(arguments);
   lua_concat(L, 2);
-  return lua_error(L);
+  lua_error(L);
+  abort(); /* not reached: lua_error does not return */
 }
 
 /* The first is written where nobody can miss it; Lua's own warnings are off

@@ -46,7 +46,7 @@ void cwl_type(lua_State *L, const char *name, const luaL_Reg *metamethods,
 void cwl_site(lua_State *L, const cwl_state *s, int level, cw_site *site);
 
 /* As luaL_error, but blames the line of the caller's own that called. */
-int cwl_raise(lua_State *L, const char *format, ...);
+__attribute__((noreturn)) int cwl_raise(lua_State *L, const char *format, ...);
 
 /* Pushes the site as "file:line". */
 void cwl_push_site(lua_State *L, const cw_site *site);
