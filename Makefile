@@ -42,6 +42,9 @@ c_files := $(wildcard src/*.[ch] spec/support/*.[ch] bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
 
 here := LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="./?.so;;"
+# The demo starts nginx as the specs do.
+with_server := LUA_PATH="lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;" \
+  LUA_CPATH="./?.so;build/spec/?.so;;"
 
 # ---- build -----------------------------------------------------------------
 .PHONY: all objects
@@ -74,8 +77,8 @@ build/bench/floor: bench/floor.c Makefile
 .PHONY: demo
 demo: ## install what is missing, build, show what curlew does
 	@script/needs demo
-	@$(MAKE) --no-print-directory -s all
-	@$(here) $(LUA) examples/demo.lua
+	@$(MAKE) --no-print-directory -s all build/spec/posix_support.so
+	@$(with_server) $(LUA) examples/demo.lua
 
 # ---- test it ---------------------------------------------------------------
 # The suite runs against what LuaRocks installed into a tree of its own, never
@@ -157,16 +160,13 @@ lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
 	    2>build/tidy.$$$$ || { cat build/tidy.$$$$ >&2; exit 1; }' tidy
 	@rm -f build/tidy.*
 
-valgrind: all ## demo and bodies under valgrind: nothing lost
-	@script/needs bench
-	@for example in demo bodies; do \
-	  echo "valgrind: examples/$$example.lua"; \
-	  $(here) valgrind -q --child-silent-after-fork=yes --leak-check=full \
-	    --show-leak-kinds=definite,indirect \
-	    --errors-for-leak-kinds=definite,indirect \
-	    --suppressions=script/valgrind.supp --error-exitcode=99 \
-	    $(LUA) examples/$$example.lua || exit; \
-	done
+valgrind: bench-needs ## the demo under valgrind: nothing lost
+	@$(MAKE) --no-print-directory -s all build/spec/posix_support.so
+	@$(with_server) valgrind --child-silent-after-fork=yes --leak-check=full \
+	  --show-leak-kinds=definite,indirect \
+	  --errors-for-leak-kinds=definite,indirect \
+	  --suppressions=script/valgrind.supp --error-exitcode=99 \
+	  $(LUA) examples/demo.lua
 
 # ---- measure it ------------------------------------------------------------
 .PHONY: bench
@@ -176,9 +176,8 @@ bench: bench-needs ## the numbers to hold, against plain libcurl in C
 
 # ---- the rest --------------------------------------------------------------
 .PHONY: doc format clean help
-doc: ## the reference, by LDoc, in build/doc
-	@script/needs doc
-	ldoc -q -d build/doc -p curlew -f markdown lua
+doc: all ## the options in README, reference and types, from their table
+	@$(here) $(LUA) script/document.lua
 
 format: ## clang-format all C
 	clang-format -i $(c_files)

@@ -34,7 +34,7 @@ build = {
   },
   install = {
     lua = {
-      ["curlew"] = "lua/curlew/init.lua",
+      ["curlew.init"] = "lua/curlew/init.lua",
       ["curlew.leaks"] = "lua/curlew/leaks.lua",
       ["curlew.page"] = "lua/curlew/page.lua",
       ["curlew.shape"] = "lua/curlew/shape.lua",

@@ -33,7 +33,7 @@ struct cw_engine {
   cw_engine *next; /* of the process */
 };
 
-/* The process's engines, and how often it has forked --------------------- */
+/* The process's engines, and how often it has forked ---------------------- */
 
 static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -64,7 +64,7 @@ cw_engine *cw_engine_next(const cw_engine *e) { return e ? e->next : engines; }
 
 bool cw_engine_foreign(const cw_engine *e) { return e->forks != forks; }
 
-/* libcurl's callbacks: they only take note --------------------------------- */
+/* libcurl's callbacks: they only take note -------------------------------- */
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
@@ -183,8 +183,7 @@ int64_t cw_engine_now(cw_engine *e) {
   return e->now = (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* Transfers in and out ------------------------------------------------------
- */
+/* Transfers in and out ---------------------------------------------------- */
 
 cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
   if (!cw_list_empty(&e->free)) {
@@ -362,8 +361,7 @@ void cw_engine_resume(cw_engine *e, cw_transfer *t) {
   e->running = false;
 }
 
-/* Steps -----------------------------------------------------------------------
- */
+/* Steps ------------------------------------------------------------------- */
 
 static int64_t soonest(cw_engine *e) {
   int64_t deadline = cw_deadlines_next(&e->deadlines);
@@ -417,14 +415,13 @@ static int64_t shorter(int64_t a, int64_t b) {
 
 /* A timer that is always due must not keep the sockets waiting: they come
 ** every other time at least. */
-cw_step cw_engine_step(cw_engine *e, int64_t us) {
-  cw_step step = CW_STEP_DONE;
+void cw_engine_step(cw_engine *e, int64_t us) {
   int64_t wait = shorter(cw_engine_timeout(e), us);
   if (e->timer <= e->now && !e->timer_last) {
     run_timer(e);
   } else {
     e->timer_last = false;
-    if (!cw_watch_wait(&e->watch, wait)) step = CW_STEP_INTERRUPTED;
+    cw_watch_wait(&e->watch, wait);
     cw_engine_now(e);
     run_sockets(e);
     if (e->timer <= e->now) run_timer(e);
@@ -432,7 +429,6 @@ cw_step cw_engine_step(cw_engine *e, int64_t us) {
   release_doomed(e);
   finish_all(e);
   run_deadlines(e);
-  return step;
 }
 
 int cw_engine_descriptor(cw_engine *e) {
@@ -446,8 +442,7 @@ cw_link *cw_engine_next_news(cw_engine *e) {
   return news;
 }
 
-/* What others ask
- * ---------------------------------------------------------------- */
+/* What others ask --------------------------------------------------------- */
 
 cw_link *cw_engine_open_ring(cw_engine *e) { return &e->open; }
 size_t cw_engine_open(const cw_engine *e) {

@@ -12,12 +12,6 @@
 
 typedef struct cw_engine cw_engine;
 
-/* What happened in a step. */
-typedef enum cw_step {
-  CW_STEP_DONE,       /* something may have moved */
-  CW_STEP_INTERRUPTED /* a signal came while it waited */
-} cw_step;
-
 /* NULL: out of memory. The caller owns a reference. */
 cw_engine *cw_engine_new(void);
 cw_engine *cw_engine_retain(cw_engine *e);
@@ -56,8 +50,10 @@ void cw_engine_want(cw_engine *e, cw_transfer *t, bool wanted);
 void cw_engine_resume(cw_engine *e, cw_transfer *t);
 
 /* Moves what can be moved; waits for something to happen, at most 'us'
-** microseconds (negative: as long as it takes). The one place that waits. */
-cw_step cw_engine_step(cw_engine *e, int64_t us);
+** microseconds (negative: as long as it takes), or until a signal. The one
+*place
+** that waits. */
+void cw_engine_step(cw_engine *e, int64_t us);
 
 /* For a scheduler: a descriptor that is readable when a step has something to
 ** do (-1: none can be had), and how long it may wait without one, in

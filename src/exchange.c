@@ -52,8 +52,7 @@ void cw_exchange_free(cw_exchange *x) {
   free(x);
 }
 
-/* Starting ------------------------------------------------------------------
- */
+/* Starting ---------------------------------------------------------------- */
 
 static void fail(cw_exchange *x, cw_code code, const char *text) {
   cw_error_set(&x->error, code, CW_PHASE_REQUEST, "%s", text);
@@ -107,8 +106,7 @@ void cw_exchange_start(cw_exchange *x) {
   if (!x->transfer) cw_body_end(&x->body);
 }
 
-/* Until the response stands ---------------------------------------------------
- */
+/* Until the response stands ----------------------------------------------- */
 
 static bool refused(const cw_exchange *x) {
   return x->check && !cw_response_ok(&x->response);
@@ -150,8 +148,7 @@ void cw_exchange_refuse(cw_exchange *x) {
   x->awaiting = x->handed_out = false;
 }
 
-/* Reading
- * ------------------------------------------------------------------------ */
+/* Reading ----------------------------------------------------------------- */
 
 /* Only now may a paused transfer go on: until here there was enough. */
 static void begin_to_wait(cw_exchange *x) {
@@ -182,8 +179,7 @@ void cw_exchange_rest(cw_exchange *x) {
   cw_exchange_hand_out(x);
 }
 
-/* Ending
- * -------------------------------------------------------------------------- */
+/* Ending ------------------------------------------------------------------ */
 
 static bool drains(cw_end why) {
   return !cw_end_leaked(why) && why != CW_BY_TIMEOUT;
@@ -255,9 +251,7 @@ void cw_exchange_watch_exit(void) {
   pthread_once(&once, register_at_exit);
 }
 
-/* Telling
- * ---------------------------------------------------------------------------
- */
+/* Telling ----------------------------------------------------------------- */
 
 void cw_exchange_record(cw_exchange *x, cw_record *r) {
   cw_engine *e = x->client->engine;

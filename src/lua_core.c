@@ -110,8 +110,7 @@ void cwl_tell_leaks(lua_State *L, cwl_state *s) {
   }
 }
 
-/* The state ------------------------------------------------------------------
- */
+/* The state --------------------------------------------------------------- */
 
 static const char state_key = 0;
 
@@ -169,8 +168,7 @@ static cwl_state *push_state(lua_State *L) {
   return s;
 }
 
-/* Functions
- * -------------------------------------------------------------------- */
+/* Functions --------------------------------------------------------------- */
 
 /* home(folder): Lua files in it are curlew's own, not the caller's. */
 static int m_home(lua_State *L) {
@@ -256,12 +254,12 @@ static int m_type(lua_State *L) {
 
 /* features() -> what this build can do, and the options table */
 static int m_features(lua_State *L) {
-  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
-  lua_createtable(L, 0, 6);
-  cwl_set_string(L, "libcurl", v->version);
-  cwl_set_string(L, "tls", v->ssl_version ? v->ssl_version : "none");
-  cwl_set_boolean(L, "http2", v->features & CURL_VERSION_HTTP2);
-  cwl_set_boolean(L, "http3", v->features & CURL_VERSION_HTTP3);
+  cw_features f = cw_features_of_libcurl();
+  lua_createtable(L, 0, 7);
+  cwl_set_string(L, "libcurl", f.libcurl);
+  cwl_set_string(L, "tls", f.tls);
+  cwl_set_boolean(L, "http2", f.http2);
+  cwl_set_boolean(L, "http3", f.http3);
   cwl_set_boolean(L, "br", false); /* with the decoders */
   cwl_set_boolean(L, "zstd", false);
   cwl_push_options(L);
@@ -274,22 +272,14 @@ static const luaL_Reg functions[] = {
   {"type", m_type}, {"features", m_features}, {NULL, NULL},
 };
 
-/* Loading
- * ----------------------------------------------------------------------- */
-
-static void check_libcurl(lua_State *L) {
-  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
-  if (v->version_num < CW_LIBCURL_LEAST)
-    luaL_error(L, "curlew needs libcurl 7.88 or newer, this is %s", v->version);
-  CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
-  if (rc) luaL_error(L, "libcurl: %s", curl_easy_strerror(rc));
-}
+/* Loading ----------------------------------------------------------------- */
 
 __attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
 
 int luaopen_curlew_core(lua_State *L) {
   luaL_checkversion(L);
-  check_libcurl(L);
+  const char *wrong = cw_set_up_libcurl();
+  if (wrong) return luaL_error(L, "libcurl: %s", wrong);
   cw_exchange_watch_exit();
   push_state(L);
   int state = lua_gettop(L);

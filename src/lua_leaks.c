@@ -112,8 +112,7 @@ static int m_records(lua_State *L) {
   return 1;
 }
 
-/* The audit ------------------------------------------------------------------
- */
+/* The audit --------------------------------------------------------------- */
 
 static uint64_t walk(const cw_link *ring) {
   uint64_t n = 0;

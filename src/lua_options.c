@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Errors ------------------------------------------------------------------- */
+/* Errors ------------------------------------------------------------------ */
 
 static void push_name(lua_State *L, const cw_option *row) {
   if (row->group)
@@ -40,8 +40,7 @@ static int out_of_memory(lua_State *L) {
   return cwl_raise(L, "not enough memory");
 }
 
-/* Kinds -----------------------------------------------------------------------
- */
+/* Kinds ------------------------------------------------------------------- */
 
 static bool visible(const char *text, size_t n) {
   for (size_t i = 0; i < n; i++) {
@@ -130,8 +129,7 @@ static void read_check(lua_State *L, int value, const cw_option *row,
   cw_settings_number(s, id, check);
 }
 
-/* Header lines
- * ------------------------------------------------------------------ */
+/* Header lines ------------------------------------------------------------ */
 
 static int bad_header(lua_State *L, const char *name, const char *what) {
   return cwl_raise(L, "option 'headers': field '%s': %s", name, what);
@@ -229,8 +227,7 @@ static void read_fields(lua_State *L, int value, const cw_option *row,
   if (!cw_settings_fields(s, cw_headers_retain(list))) out_of_memory(L);
 }
 
-/* One option
- * ---------------------------------------------------------------------- */
+/* One option -------------------------------------------------------------- */
 
 static void read_value(lua_State *L, int value, cw_settings *s,
                        cw_option_id id) {
@@ -342,8 +339,7 @@ void cwl_options(lua_State *L, int index, cw_settings *s, cwl_use use) {
   }
 }
 
-/* As data for others
- * ------------------------------------------------------------- */
+/* As data for others ------------------------------------------------------ */
 
 static void push_choices(lua_State *L, const cw_option *row) {
   lua_newtable(L);
@@ -363,10 +359,8 @@ static void push_row(lua_State *L, const cw_option *row) {
   if (row->max > 0) cwl_set_number(L, "max", row->max);
   if (row->choices) push_choices(L, row);
   if (row->standard) cwl_set_string(L, "default", row->standard);
-  if (row->id) {
-    const struct curl_easyoption *known = curl_easy_option_by_id(row->id);
-    if (known) cwl_set_string(L, "libcurl", known->name);
-  }
+  const char *libcurl = cw_option_libcurl(row);
+  if (libcurl) cwl_set_string(L, "libcurl", libcurl);
   cwl_set_boolean(L, "requests_only", row->requests_only);
   cwl_set_string(L, "doc", row->doc);
 }

@@ -2,8 +2,6 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_response.h"
 
-#include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 #include "lua_client.h"
@@ -56,15 +54,6 @@ static int given_up(lua_State *L, const box *b) {
   return cwl_raise(L, "the response was closed at %s", where);
 }
 
-/* One whose body may be read. */
-static box *check_open(lua_State *L) {
-  box *b = check_box(L);
-  if (b->ending != IN_USE || !b->x) given_up(L, b);
-  if (b->reading)
-    cwl_raise(L, "the response is being read by another call, which waits");
-  return b;
-}
-
 /* Pushes cache[name]; false, and nothing is pushed, when it is not there. */
 static bool push_cached(lua_State *L, const char *name) {
   if (lua_getiuservalue(L, 1, CACHE) != LUA_TTABLE) {
@@ -91,6 +80,24 @@ static void cache(lua_State *L, int response, const char *name) {
   lua_pop(L, 1);
 }
 
+/* A task that was closed while it waited in a read has not said so. */
+static bool reader_is_gone(lua_State *L) {
+  lua_Debug frame;
+  if (!push_cached(L, "reader")) return false;
+  lua_State *reader = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return lua_status(reader) != LUA_YIELD && !lua_getstack(reader, 0, &frame);
+}
+
+/* One whose body may be read. */
+static box *check_open(lua_State *L) {
+  box *b = check_box(L);
+  if (b->ending != IN_USE || !b->x) given_up(L, b);
+  if (b->reading && !reader_is_gone(L))
+    cwl_raise(L, "the response is being read by another call, which waits");
+  return b;
+}
+
 /* nil and what ended the stream: the same object each time. */
 static int fail_reading(lua_State *L, box *b) {
   size_t held;
@@ -103,8 +110,7 @@ static int fail_reading(lua_State *L, box *b) {
   return 2;
 }
 
-/* Opening
- * ------------------------------------------------------------------------ */
+/* Opening ----------------------------------------------------------------- */
 
 /* Where the arguments of open and what it makes stand on the stack. */
 enum { CLIENT = 1, METHOD, URL, OPTIONS, RESPONSE };
@@ -201,8 +207,12 @@ static int opened_k(lua_State *L, int status, lua_KContext context) {
   cwl_state *s = cwl_state_of(L);
   box *b = lua_touserdata(L, RESPONSE);
   cw_exchange *x = b->x;
-  while (!cw_exchange_stands(x))
-    if (!cwl_wait(L, s, x, context, opened_k)) return lua_error(L);
+  while (!cw_exchange_stands(x)) {
+    if (cwl_wait(L, s, x, context, opened_k)) continue;
+    /* a coroutine that dies by an error does not close its slots */
+    cw_exchange_release(x, CW_BY_ERROR);
+    return lua_error(L);
+  }
   if (cw_exchange_failed(x)) {
     bool again = context == 0 && start_again(L, s, x);
     return again ? opened_k(L, LUA_OK, 1) : fail_opening(L, x, &x->error);
@@ -253,14 +263,19 @@ static int m_open(lua_State *L) {
   return opened_k(L, LUA_OK, 0);
 }
 
-/* Reading
- * ------------------------------------------------------------------------- */
+/* Reading ----------------------------------------------------------------- */
 
 /* One wait of a reader; false: interrupted, the error is on top. */
 static bool wait_to_read(lua_State *L, box *b, lua_KContext context,
                          lua_KFunction k) {
+  cwl_state *s = cwl_state_of(L);
   b->reading = true;
-  if (cwl_wait(L, cwl_state_of(L), b->x, context, k)) return true;
+  if (cwl_in_task(L, s)) {
+    lua_pushthread(L);
+    cache(L, 1, "reader");
+    lua_pop(L, 1);
+  }
+  if (cwl_wait(L, s, b->x, context, k)) return true;
   b->reading = false;
   return false;
 }
@@ -391,9 +406,7 @@ static int r_check(lua_State *L) {
   return check_k(L, LUA_OK, 0);
 }
 
-/* Ending
- * ----------------------------------------------------------------------------
- */
+/* Ending ------------------------------------------------------------------ */
 
 static void end(lua_State *L, box *b, ending how, cw_end why) {
   if (!b->x || b->ending != IN_USE) return;
@@ -463,9 +476,7 @@ static int r_move(lua_State *L) {
   return 1;
 }
 
-/* Fields
- * ------------------------------------------------------------------------------
- */
+/* Fields ------------------------------------------------------------------ */
 
 static int f_status(lua_State *L, cw_exchange *x) {
   lua_pushinteger(L, x->response.status);
@@ -609,9 +620,7 @@ bool cwl_push_response_type(lua_State *L, int index) {
   return true;
 }
 
-/* Registration
- * ---------------------------------------------------------------------------
- */
+/* Registration ------------------------------------------------------------ */
 
 static const luaL_Reg methods[] = {
   {"read", r_read},   {"text", r_text},     {"close", r_close},

@@ -3,7 +3,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_wait.h"
 
-static bool is_task(lua_State *L, const cwl_state *s) {
+bool cwl_in_task(lua_State *L, const cwl_state *s) {
   if (!s->has_waiter || !lua_isyieldable(L)) return false;
   lua_getiuservalue(L, CWL_STATE, CWL_TASKS);
   lua_pushthread(L);
@@ -16,18 +16,21 @@ const char *cwl_opener(lua_State *L, const cwl_state *s) {
   bool main = lua_pushthread(L);
   lua_pop(L, 1);
   if (main) return "main";
-  return is_task(L, s) ? "task" : "coroutine";
+  return cwl_in_task(L, s) ? "task" : "coroutine";
 }
 
-/* Interrupts
- * -------------------------------------------------------------------- */
+/* Interrupts -------------------------------------------------------------- */
 
-/* The stand-alone lua answers Ctrl-C with a hook on the main thread. */
-static lua_Hook main_hook(lua_State *L) {
+/* The stand-alone lua answers Ctrl-C with a hook for everything on the main
+** thread, which raises when it is called. */
+static bool interrupted(lua_State *L) {
+  const int everything =
+    LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
   lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
   lua_State *main = lua_tothread(L, -1);
   lua_pop(L, 1);
-  return lua_gethook(main);
+  return lua_gethook(main) && lua_gethookmask(main) == everything &&
+         lua_gethookcount(main) == 1;
 }
 
 static int nothing(lua_State *L) {
@@ -45,30 +48,31 @@ static void push_interrupt(lua_State *L) {
   lua_concat(L, 2);
 }
 
-/* One step; false when a signal came and set the hook. */
+/* One step; false: interrupted, the error is on top. The signal ends the wait
+** at once; one that comes between the look and the wait is seen at the next
+** look, so no wait is long. */
 static bool step(lua_State *L, cw_engine *e, int64_t us) {
-  lua_Hook before = main_hook(L);
-  if (cw_engine_step(e, us) != CW_STEP_INTERRUPTED) return true;
-  lua_Hook now = main_hook(L);
-  if (!now || now == before) return true;
-  push_interrupt(L);
-  return false;
+  enum { LONG = 250000 };
+  if (interrupted(L)) {
+    push_interrupt(L);
+    return false;
+  }
+  cw_engine_step(e, us < 0 || us > LONG ? LONG : us);
+  return true;
 }
 
-/* The wait
- * ------------------------------------------------------------------------ */
+/* The wait ---------------------------------------------------------------- */
 
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k) {
-  if (!is_task(L, s)) return step(L, s->engine, -1);
+  if (!cwl_in_task(L, s)) return step(L, s->engine, -1);
   lua_getiuservalue(L, CWL_STATE, CWL_WAITER);
   lua_pushlightuserdata(L, x);
   lua_callk(L, 1, 0, context, k);
   return true;
 }
 
-/* The seam
- * ------------------------------------------------------------------------- */
+/* The seam ---------------------------------------------------------------- */
 
 /* waiter(f): f(token) is called in a task that has to wait, and returns when
 ** the token has come up as ready; nil: none. */

@@ -17,6 +17,10 @@
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k);
 
+/* Whether the running coroutine is a task, and a wait in it calls the waiter.
+ */
+bool cwl_in_task(lua_State *L, const cwl_state *s);
+
 /* "main", "task" or "coroutine": who is running. */
 const char *cwl_opener(lua_State *L, const cwl_state *s);
 

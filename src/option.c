@@ -90,6 +90,12 @@ static const char *const kinds[CW_KIND_COUNT] = {
 
 const char *cw_kind_name(cw_kind kind) { return kinds[kind]; }
 
+const char *cw_option_libcurl(const cw_option *row) {
+  if (!row->id) return NULL;
+  const struct curl_easyoption *known = curl_easy_option_by_id(row->id);
+  return known ? known->name : NULL;
+}
+
 static bool same_group(const char *a, const char *b) {
   return a == b || (a && b && strcmp(a, b) == 0);
 }
@@ -153,7 +159,7 @@ const char *cw_option_near(const char *group, const char *name) {
   return near;
 }
 
-/* Settings ------------------------------------------------------------- */
+/* Settings ---------------------------------------------------------------- */
 
 void cw_settings_init(cw_settings *s) {
   s->refs = 1;
@@ -239,7 +245,7 @@ double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
   return value ? value->number : cw_options[id].number;
 }
 
-/* Header lines ----------------------------------------------------------- */
+/* Header lines ------------------------------------------------------------ */
 
 const cw_text cw_field_removed = {"", 1};
 

@@ -66,6 +66,9 @@ extern const cw_option cw_options[CW_OPTION_COUNT];
 
 const char *cw_kind_name(cw_kind kind);
 
+/* The name of the row's option in libcurl, NULL: it is the engine's own. */
+const char *cw_option_libcurl(const cw_option *row);
+
 /* The row called 'name' in 'group' (NULL: the first level); CW_OPTION_COUNT
 ** when there is none. */
 cw_option_id cw_option_find(const char *group, const char *name);

@@ -17,7 +17,7 @@ static void touch(cw_transfer *t) {
   if (t->news && cw_list_empty(t->news)) cw_list_append(t->touched, t->news);
 }
 
-/* Header callback -------------------------------------------------------- */
+/* Header callback --------------------------------------------------------- */
 
 static size_t refuse(cw_transfer *t, cw_code code, const char *what) {
   cw_error_set(t->error, code, CW_PHASE_HEADERS, "%s", what);
@@ -92,7 +92,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
   return refuse(t, CW_ERR_MEMORY, "out of memory for the headers");
 }
 
-/* Body callback ------------------------------------------------------------ */
+/* Body callback ----------------------------------------------------------- */
 
 static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   cw_transfer *t = data;
@@ -122,8 +122,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   return CURL_PREREQFUNC_OK;
 }
 
-/* Life of a handle ----------------------------------------------------------
- */
+/* Life of a handle -------------------------------------------------------- */
 
 static const char *environment(const char *lower, const char *upper) {
   const char *value = getenv(lower);
@@ -309,8 +308,7 @@ void cw_transfer_detach(cw_transfer *t) {
   t->holder = NULL;
 }
 
-/* How it ends, and how far it was -------------------------------------------
- */
+/* How it ends, and how far it was ----------------------------------------- */
 
 cw_phase cw_transfer_phase(const cw_transfer *t) {
   if (t->response->final) return CW_PHASE_BODY;

@@ -9,8 +9,7 @@
 
 enum { LONGEST = 1024 * 1024 };
 
-/* Checks --------------------------------------------------------------------
- */
+/* Checks ------------------------------------------------------------------ */
 
 static size_t scheme_length(const char *text) {
   return strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -42,8 +41,7 @@ static const char *fault(const char *text, size_t length) {
   return *host && !strchr("/?#", *host) ? NULL : "has no host";
 }
 
-/* Life ------------------------------------------------------------------------
- */
+/* Life -------------------------------------------------------------------- */
 
 static CURLUcode parse(cw_url *u, const char *text) {
   u->text = strdup(text);
@@ -89,8 +87,7 @@ void cw_url_free(cw_url *u) {
   free(u);
 }
 
-/* As text ---------------------------------------------------------------------
- */
+/* As text ----------------------------------------------------------------- */
 
 static void hide_userinfo(CURLU *url) {
   curl_url_set(url, CURLUPART_USER, NULL, 0);

@@ -2,7 +2,6 @@
 ** SPDX-License-Identifier: MIT */
 #include "watch.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -155,7 +154,7 @@ int cw_watch_descriptor(cw_watch *w) {
   return w->epoll;
 }
 
-static bool wait_epoll(cw_watch *w, int64_t us) {
+static void wait_epoll(cw_watch *w, int64_t us) {
   enum { AT_ONCE = 64 };
   struct epoll_event events[AT_ONCE];
   int room = w->size < AT_ONCE ? (int)w->size : AT_ONCE;
@@ -165,21 +164,22 @@ static bool wait_epoll(cw_watch *w, int64_t us) {
   for (int i = 0; i < n && i < room; i++)
     w->fired[w->fired_count++] = (struct pollfd){
       .fd = events[i].data.fd, .revents = (short)events[i].events};
-  return n >= 0 || errno != EINTR;
 }
 
-static bool wait_poll(cw_watch *w, int64_t us) {
+static void wait_poll(cw_watch *w, int64_t us) {
   struct timespec limit = {.tv_sec = us / 1000000,
                            .tv_nsec = us % 1000000 * 1000};
   int n = ppoll(w->set, w->count, us < 0 ? NULL : &limit, NULL);
   for (size_t i = 0; n > 0 && i < w->count; i++)
     if (w->set[i].revents) w->fired[w->fired_count++] = w->set[i];
-  return n >= 0 || errno != EINTR;
 }
 
-bool cw_watch_wait(cw_watch *w, int64_t us) {
+void cw_watch_wait(cw_watch *w, int64_t us) {
   enum { LONGEST = 3600 }; /* seconds, so that no timeout overflows */
   w->fired_count = 0;
   if (us > (int64_t)LONGEST * 1000000) us = (int64_t)LONGEST * 1000000;
-  return w->epoll >= 0 ? wait_epoll(w, us) : wait_poll(w, us);
+  if (w->epoll >= 0)
+    wait_epoll(w, us);
+  else
+    wait_poll(w, us);
 }

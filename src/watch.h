@@ -44,9 +44,9 @@ bool cw_watch_set(cw_watch *w, int fd, short events);
 bool cw_watch_hold(cw_watch *w, int fd);
 void cw_watch_unhold(cw_watch *w, int fd);
 
-/* Waits at most 'us' microseconds (negative: for ever). What was found is in
-** 'fired'. False: interrupted by a signal. */
-bool cw_watch_wait(cw_watch *w, int64_t us);
+/* Waits at most 'us' microseconds (negative: for ever), or until a signal. What
+** was found is in 'fired'. */
+void cw_watch_wait(cw_watch *w, int64_t us);
 
 /* The epoll descriptor, made at the first call; -1: none can be had. */
 int cw_watch_descriptor(cw_watch *w);

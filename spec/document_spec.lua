@@ -1,0 +1,81 @@
+--- The documents tell the truth: what is generated is fresh, and the examples
+-- of the README run.
+
+local support = require "spec.support"
+local http = require "curlew"
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+local function examples()
+  local found = {}
+  for code in read("README.md"):gmatch("```lua\n(.-)```") do
+    found[#found + 1] = code
+  end
+  return found
+end
+
+describe("The documents", function()
+  it("show the options as the table has them (make doc)", function()
+    local _, code, out = support.run(
+      'loadfile("script/document.lua")("check")', { "check" })
+    assert.equal("", out)
+    assert.equal(0, code)
+  end)
+
+  it("begin with the ten lines of examples/page.lua", function()
+    local page = read("examples/page.lua")
+    assert.is_truthy(page:find(examples()[1], 1, true))
+  end)
+
+  it("name every function of the interface", function()
+    local reference = read("doc/reference.md")
+    for name, value in pairs(http) do
+      if type(value) == "function" then
+        assert.is_truthy(reference:find("`http." .. name, 1, true), name)
+      end
+    end
+  end)
+
+  for i, code in ipairs(examples()) do
+    it("have an example " .. i .. " that runs", function()
+      local nginx = support.nginx()
+      local server <close> = support.server()
+      local ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+      local no = "HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
+      local large = ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(
+        100000) .. ("x"):rep(100000)
+      local reply = code:find("/missing", 1, true) and no
+        or code:find("/large", 1, true) and large or ok
+      server:script { { loop = { "request", { send = reply } } } }
+      local setting = ([[
+        local url, secure = %q, %q
+        local http = require "curlew"
+        local function example() %s
+        end
+        example()
+      ]]):format(server.url, nginx.https, code)
+      local kind, status, _, err = support.run(setting,
+        { server.url })
+      assert.same({ "exit", 0, }, { kind, status }, err)
+    end)
+  end
+
+  it("have an example that tells who forgot", function()
+    local server <close> = support.server()
+    server:script { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 100000\r\n\r\n" }, "hold" }
+    local code
+    for _, one in ipairs(examples()) do
+      if one:find("leaks.open", 1, true) then code = one end
+    end
+    local _, status, out, err = support.run(
+      'local http = require "curlew" local url = arg[1] ' .. code,
+      { server.url })
+    assert.equal(0, status)
+    assert.matches("still open.*released by the collector.*1\n$", out)
+    assert.matches("1 of 1 responses leaked", err)
+  end)
+end)

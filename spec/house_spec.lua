@@ -1,0 +1,144 @@
+--- The architecture, held: who includes whom, what is exported, what no file
+-- may do. The table of rooms is read from src/README.md.
+
+local function read(path)
+  local file <close> = assert(io.open(path))
+  return file:read("a")
+end
+
+local function lines_of(command)
+  local lines = {}
+  local pipe <close> = assert(io.popen(command))
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  return lines
+end
+
+-- room -> the set of rooms that it may include
+local function read_rooms()
+  local rooms = {}
+  for line in read("src/README.md"):gmatch("[^\n]+") do
+    local room, allowed = line:match("^| `([%w_]+)` | .- | ?(.-) ?|$")
+    if room then
+      rooms[room] = { [room] = true }
+      for other in allowed:gmatch("`([%w_]+)`") do rooms[room][other] = true end
+    end
+  end
+  return rooms
+end
+
+local sources = lines_of("ls src/*.c src/*.h")
+local rooms = read_rooms()
+
+local function room_of(path) return path:match("src/([%w_]+)%.[ch]$") end
+
+-- C without its comments.
+local function code_of(path)
+  return (read(path):gsub("/%*.-%*/", " "))
+end
+
+describe("The house", function()
+  it("has a row for each room, and a room for each row", function()
+    local seen = {}
+    for _, path in ipairs(sources) do
+      seen[room_of(path)] = true
+      assert.is_table(rooms[room_of(path)], path .. " has no row")
+    end
+    for room in pairs(rooms) do
+      assert.is_true(seen[room], room .. " has no file")
+    end
+  end)
+
+  for _, path in ipairs(sources) do
+    local border = path:find("src/lua_", 1, true) ~= nil
+    local code = code_of(path)
+
+    it(path .. " includes only what its row allows", function()
+      for name in code:gmatch('#include "([%w_]+)%.h"') do
+        assert.is_true(rooms[room_of(path)][name], path .. " includes " .. name)
+      end
+    end)
+
+    it(path .. " knows " .. (border and "no libcurl" or "no Lua"), function()
+      if border then
+        assert.is_nil(code:match("%f[%w_]curl_%w+%("))
+        assert.is_nil(code:match("%f[%w_][mc]alloc%("))
+        assert.is_nil(code:match("luaL_ref"))
+      else
+        assert.is_nil(code:match("#include <lua") or code:match("lua_State"))
+      end
+    end)
+
+    it(path .. " says what it is, and its licence", function()
+      assert.matches("^/%* [%w_]+: .-SPDX%-License%-Identifier: MIT", read(path))
+    end)
+  end
+
+  it("stores no Lua state in a struct", function()
+    for _, path in ipairs(sources) do
+      for body in code_of(path):gmatch("struct[%s%w_]*(%b{})") do
+        assert.is_nil(body:match("lua_State %*%w+;"), path)
+      end
+    end
+  end)
+
+  it("waits in one place, and sets options in two", function()
+    for _, path in ipairs(sources) do
+      local code, room = code_of(path), room_of(path)
+      local waits = code:match("ppoll%(") or code:match("epoll_wait%(")
+      assert.is_true(not waits or room == "watch", path)
+      local sets = code:match("curl_easy_setopt")
+      assert.is_true(not sets or room == "option" or room == "transfer", path)
+    end
+  end)
+
+  it("exports one symbol", function()
+    local core = assert(package.searchpath("curlew.core", package.cpath))
+    local names = {}
+    for _, line in ipairs(lines_of("nm -D --defined-only " .. core)) do
+      local name = line:match("%s(%S+)$")
+      if not name:find("^__") then names[#names + 1] = name end
+    end
+    assert.same({ "luaopen_curlew_core" }, names)
+  end)
+
+  it("stays in memory when it is unloaded: a resolver may still run", function()
+    local core = assert(package.searchpath("curlew.core", package.cpath))
+    assert.matches("NODELETE",
+      table.concat(lines_of("readelf -d " .. core), "\n"))
+  end)
+
+  it("has words that require no more than they may", function()
+    local may = {
+      init = { core = true, leaks = true, page = true, shape = true },
+      leaks = { core = true }, page = { core = true }, shape = {},
+    }
+    for _, path in ipairs(lines_of("ls lua/curlew/*.lua")) do
+      local name = path:match("([%w_]+)%.lua$")
+      for other in read(path):gmatch('\n[^-\n]*require "curlew%.?([%w_]*)"') do
+        assert.is_true(may[name][other], name .. " requires " .. other)
+      end
+    end
+  end)
+
+  it("names every Lua file in the rockspec", function()
+    local rockspec = read(lines_of("ls rockspec/*.rockspec")[1])
+    for _, path in ipairs(lines_of("ls lua/curlew/*.lua")) do
+      assert.is_truthy(rockspec:find('"' .. path .. '"', 1, true), path)
+    end
+  end)
+
+  it("has functions that fit two screens", function()
+    for _, path in ipairs(sources) do
+      local started, length = nil, 0
+      for line in read(path):gmatch("([^\n]*)\n") do
+        length = length + 1
+        if line:match("^[%w_].*%) {$") then started, length = line, 0 end
+        if line == "}" and started then
+          assert.is_true(length <= 60, ("%s: %d lines: %s"):format(path, length,
+            started))
+          started = nil
+        end
+      end
+    end
+  end)
+end)

@@ -1,0 +1,271 @@
+--- The one wait: it polls, or calls the waiter of a task; and it can be
+-- interrupted.
+
+local support = require "spec.support"
+local http = require "curlew"
+local core = require "curlew.core"
+
+-- A scheduler of twenty lines: tasks that wait are kept by their token.
+local function scheduler()
+  local waiting = {}
+  core.waiter(function(token)
+    waiting[token] = coroutine.running()
+    coroutine.yield()
+  end)
+  local self = {}
+
+  function self.spawn(f, ...)
+    local task = coroutine.create(f)
+    core.task(task)
+    assert(coroutine.resume(task, ...))
+    return task
+  end
+
+  function self.run(enough)
+    while next(waiting) and not (enough and enough()) do
+      core.step()
+      for token in core.ready do
+        local task = waiting[token]
+        waiting[token] = nil
+        if task then assert(coroutine.resume(task)) end
+      end
+    end
+  end
+
+  function self.forget() waiting = {} end
+
+  function self.close() core.waiter(nil) end
+
+  return setmetatable(self, { __close = self.close })
+end
+
+describe("The waiter", function()
+  local server
+
+  before_each(function() server = support.server() end)
+  after_each(function() server:close() end)
+
+  it("lets two requests of two tasks interleave", function()
+    server:script { "request", "wait", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 3\r\n\r\none" } }
+    server:script { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 3\r\n\r\ntwo" } }
+    local loop <close> = scheduler()
+    local events = {}
+    local function task(name)
+      events[#events + 1] = name .. " asks"
+      local r <close> = assert(http.get(server.url))
+      events[#events + 1] = name .. " has " .. r:read("a")
+    end
+    loop.spawn(task, "a")
+    loop.spawn(task, "b")
+    loop.run(function() return #events == 3 end)
+    server:go()
+    loop.run()
+    assert.same({ "a asks", "b asks", "b has two", "a has one" }, events)
+  end)
+
+  it("is not called outside a task: there the wait polls", function()
+    server:reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    local called = false
+    core.waiter(function() called = true end)
+    finally(function() core.waiter(nil) end)
+    local read
+    coroutine.wrap(function()
+      local r <close> = assert(http.get(server.url))
+      read = r:read("a")
+    end)()
+    assert.equal("ok", read)
+    assert.is_false(called)
+  end)
+
+  it("polls in a user's own generator within a task", function()
+    server:reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    local loop <close> = scheduler()
+    local yielded = {}
+    loop.spawn(function()
+      local generate = coroutine.wrap(function()
+        local page = assert(http.fetch(server.url))
+        coroutine.yield(page.body)
+      end)
+      yielded[1] = generate()
+    end)
+    assert.same({ "ok" }, yielded)
+  end)
+
+  it("reads a body in pieces, each of which waits", function()
+    server:script { "request",
+      { send = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" },
+      { send = ("x"):rep(40000) }, "wait", { send = ("y"):rep(60000) } }
+    local loop <close> = scheduler()
+    local first, rest
+    loop.spawn(function()
+      local r <close> = assert(http.get(server.url))
+      first = #r:read(40000)
+      server:go()
+      rest = r:read("a")
+    end)
+    loop.run()
+    assert.equal(40000, first)
+    assert.equal(("y"):rep(60000), rest)
+  end)
+
+  it("has several formats of one read wait in turn", function()
+    server:script { "request",
+      { send = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n12" }, "wait",
+      { send = "345" .. ("z"):rep(69995) } }
+    local loop <close> = scheduler()
+    local results
+    loop.spawn(function()
+      local r <close> = assert(http.get(server.url))
+      server:go()
+      results = table.pack(r:read(3, 0, 2, "a", 1))
+    end)
+    loop.run()
+    assert.same({ "123", "", "45", ("z"):rep(69995), nil, n = 5 }, results)
+  end)
+
+  it("releases what is being opened when its task is closed", function()
+    server:script { "request", "hold" }
+    local loop <close> = scheduler()
+    local before = http.stats()
+    local task = loop.spawn(function() http.get(server.url) end)
+    assert.equal(before.open + 1, http.stats().open)
+    assert.is_true(coroutine.close(task))
+    loop.forget()
+    local after = http.stats()
+    assert.equal(before.open, after.open)
+    assert.equal(before.released_by.tbc + 1, after.released_by.tbc)
+  end)
+
+  it("lets a response be read on after its reader was closed", function()
+    server:script { "request",
+      { send = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" }, "wait",
+      { send = ("z"):rep(70000) } }
+    local loop <close> = scheduler()
+    local r <close> = assert(http.get(server.url))
+    local task = loop.spawn(function() r:read("a") end)
+    assert.is_true(coroutine.close(task))
+    loop.forget()
+    server:go()
+    assert.equal(70000, #r:read("a"))
+  end)
+
+  it("refuses a second read while the first one waits", function()
+    server:script { "request",
+      { send = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" }, "hold" }
+    local loop <close> = scheduler()
+    local r <close> = assert(http.get(server.url))
+    local task = loop.spawn(function() r:read("a") end)
+    local ok, err = pcall(r.read, r, 1)
+    assert.is_false(ok)
+    assert.matches("being read by another call", err)
+    coroutine.close(task)
+    loop.forget()
+  end)
+
+  it("gives a descriptor that is readable when there is work", function()
+    -- in a process of its own: an engine that has given it keeps it
+    local _, code, out, err = support.run([[
+      local http = require "curlew"
+      local core = require "curlew.core"
+      local ready = {}
+      core.waiter(function() coroutine.yield() end)
+      local task = coroutine.create(function()
+        return assert(http.fetch(arg[1])).body
+      end)
+      core.task(task)
+      local fd = core.descriptor()
+      assert(math.type(fd) == "integer" and fd > 2)
+      local _, body = assert(coroutine.resume(task))
+      while coroutine.status(task) ~= "dead" do
+        assert(core.timeout() == nil or core.timeout() >= 0)
+        core.step()
+        for _ in core.ready do
+          local _
+          _, body = assert(coroutine.resume(task))
+        end
+      end
+      print(fd == core.descriptor(), body)
+    ]], { support.nginx().http .. "/method" })
+    assert.equal("", err)
+    assert.equal(0, code)
+    assert.equal("true\tGET /method\n", out)
+  end)
+end)
+
+describe("Ctrl-C", function()
+  local script = [[
+    local http = require "curlew"
+    local function say() print("closed") end
+    local closed = setmetatable({}, { __close = say })
+    local function body()
+      local mark <close> = closed
+      %s
+    end
+    print("waiting") io.stdout:flush()
+    %s
+  ]]
+  local silent = "http.get(arg[1])"
+  local reading = [[local r <close> = assert(http.get(arg[1]))
+    print(r:read("a"))]]
+  local main = "body()"
+  local coroutine_resume = [[
+    local ok, err = coroutine.resume(coroutine.create(body))
+    print(ok, err)]]
+  local coroutine_wrap = "coroutine.wrap(body)()"
+
+  local server
+
+  before_each(function() server = support.server() end)
+  after_each(function() server:close() end)
+
+  local function interrupt(what, how)
+    return support.run(script:format(what, how), { server.url,
+      signal = "INT" })
+  end
+
+  it("interrupts get in the main thread, and __close runs", function()
+    server:script { "request", "hold" }
+    local kind, code, out, err = interrupt(silent, main)
+    assert.same({ "exit", 1 }, { kind, code })
+    assert.equal("waiting\nclosed\n", out)
+    assert.matches("interrupted!", err)
+    assert.not_matches("leak", err)
+  end)
+
+  it("interrupts a read in the main thread, and __close runs", function()
+    server:script { "request",
+      { send = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" }, "hold" }
+    local kind, code, out, err = interrupt(reading, main)
+    assert.same({ "exit", 1 }, { kind, code })
+    assert.equal("waiting\nclosed\n", out)
+    assert.matches("interrupted!", err)
+    assert.not_matches("leak", err)
+  end)
+
+  it("interrupts a wait in a wrapped coroutine, and __close runs", function()
+    server:script { "request", "hold" }
+    local kind, code, out, err = interrupt(silent, coroutine_wrap)
+    assert.same({ "exit", 1 }, { kind, code })
+    assert.equal("waiting\nclosed\n", out)
+    assert.matches("interrupted!", err)
+    assert.not_matches("leak", err)
+  end)
+
+  it("interrupts a wait in a resumed coroutine", function()
+    server:script { "request", "hold" }
+    local kind, code, _, err = interrupt(silent, coroutine_resume)
+    assert.same({ "exit", 1 }, { kind, code })
+    assert.matches("interrupted!", err)
+    assert.not_matches("leak", err)
+  end)
+
+  it("is not what another hook is taken for", function()
+    server:reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    debug.sethook(function() end, "l")
+    local page = http.fetch(server.url)
+    debug.sethook()
+    assert.equal("ok", page.body)
+  end)
+end)

@@ -1,0 +1,23 @@
+/* version: the libcurl that this runs on. Knows libcurl.
+** SPDX-License-Identifier: MIT */
+#include "version.h"
+
+#include <curl/curl.h>
+
+const char *cw_set_up_libcurl(void) {
+  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+  if (v->version_num < CW_LIBCURL_LEAST)
+    return "curlew needs libcurl 7.88 or newer";
+  CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
+  return rc ? curl_easy_strerror(rc) : NULL;
+}
+
+cw_features cw_features_of_libcurl(void) {
+  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+  return (cw_features){
+    .libcurl = v->version,
+    .tls = v->ssl_version ? v->ssl_version : "none",
+    .http2 = v->features & CURL_VERSION_HTTP2,
+    .http3 = v->features & CURL_VERSION_HTTP3,
+  };
+}

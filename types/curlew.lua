@@ -1,0 +1,248 @@
+---@meta curlew
+-- Types for editors (LuaCATS). The options are written by make doc.
+
+-- options
+---@class curlew.Timeout
+---@field connect? number until there is a connection: name, TCP and TLS
+---@field first_byte? number from the last byte sent to the first received
+---@field idle? number one wait for more of the response; time spent elsewhere does not count
+
+---@class curlew.Tls
+---@field ca? string certificates to trust: path of a PEM file or of a hashed folder, or PEM text
+---@field verify? boolean false accepts any certificate, from anybody
+
+---@class curlew.Options
+---@field base_url? string put before a url without a scheme, with one slash between
+---@field check? boolean|fun(r: curlew.Response): any any status but 200-299 is an error; or a function of the response that says whether it will do
+---@field deadline? number everything, from the call to the end of the body
+---@field headers? table name = value, name = {values}, or {{name, value}, ...}; false takes a default away
+---@field http_version? "1.1" the newest HTTP version to offer
+---@field max_body? integer the largest body taken, in bytes; set, it holds for bodies read in pieces too
+---@field method? string the request's method, of http.request and http.fetch
+---@field query? table appended to the url, percent-encoded: name = value, name = {values}, or {{name, value}, ...}
+---@field url? string http or https; may also stand first in the table
+---@field user_agent? string the User-Agent header
+---@field timeout? number|curlew.Timeout
+---@field tls? curlew.Tls
+-- end
+
+---@class curlew.Info
+---@field received integer bytes of body
+---@field ended boolean
+---@field reused? boolean
+---@field remote_ip? string
+---@field remote_port? integer
+---@field times? { namelookup: number?, connect: number?, appconnect: number?, pretransfer: number?, starttransfer: number?, total: number? }
+
+---@class curlew.Headers
+---@operator len: integer
+---@field [string] string
+
+---@class curlew.Request
+---@field method string
+---@field url string
+---@field headers curlew.Headers
+
+---@class curlew.Error
+---@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"status"|"cancelled"|"too_many_open"|"memory"
+---@field phase "request"|"resolve"|"connect"|"tls"|"send"|"headers"|"body"
+---@field message string
+---@field method string
+---@field url? string
+---@field site string
+---@field retryable boolean
+---@field status? integer
+---@field headers? curlew.Headers
+---@field received? integer
+---@field body? string
+---@field holders? curlew.Record[]
+
+---@class curlew.Record
+---@field found? "gc"|"shutdown"|"exit"
+---@field id integer
+---@field method string
+---@field url string
+---@field status integer
+---@field http_version string
+---@field site string
+---@field opener "main"|"task"|"coroutine"
+---@field opened_at integer
+---@field age number
+---@field read integer
+---@field expected? integer
+---@field unread integer
+---@field count? integer
+
+---@class curlew.Page
+---@field status integer
+---@field reason string
+---@field ok boolean
+---@field url string
+---@field http_version string
+---@field headers curlew.Headers
+---@field length? integer
+---@field request curlew.Request
+---@field info curlew.Info
+---@field body string
+local Page = {}
+
+---@param name string
+---@return string ...
+function Page:header(name) end
+
+---@return curlew.Page|nil
+---@return curlew.Error?
+function Page:check() end
+
+---@class curlew.Response
+---@field status integer
+---@field reason string
+---@field ok boolean
+---@field url string
+---@field http_version string
+---@field headers curlew.Headers
+---@field length? integer
+---@field request curlew.Request
+---@field info curlew.Info
+local Response = {}
+
+---@param name string
+---@return string ...
+function Response:header(name) end
+
+---@param ... "a"|integer
+---@return string|nil ...
+function Response:read(...) end
+
+---@return string|nil
+---@return curlew.Error?
+function Response:text() end
+
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Response:check() end
+
+---@nodiscard
+---@return curlew.Response
+function Response:move() end
+
+---@return true
+function Response:close() end
+
+---@class curlew.Client
+local Client = {}
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Client:get(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Client:head(url, options) end
+
+---@nodiscard
+---@param options curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Client:request(options) end
+
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Page|nil
+---@return curlew.Error?
+function Client:fetch(url, options) end
+
+---@nodiscard
+---@param options? curlew.Options
+---@return curlew.Client
+function Client:extend(options) end
+
+---@return curlew.Stats
+function Client:stats() end
+
+---@return true
+function Client:close() end
+
+---@class curlew.Stats
+---@field opened integer
+---@field open integer
+---@field high_water integer
+---@field released integer
+---@field leaked integer
+---@field collected_unclosed integer
+---@field forced_collections integer
+---@field drained_bytes integer
+---@field released_by table<string, integer>
+---@field leaked_by table<string, integer>
+---@field connections { opened: integer, closed: integer, reused: integer }
+
+---@class curlew.Leaks
+local leaks = {}
+
+---@return curlew.Record[]
+function leaks.open() end
+
+---@return curlew.Record[]
+function leaks.records() end
+
+---@return true|nil
+---@return string[]?
+function leaks.audit() end
+
+---@class curlew
+---@field _VERSION string
+---@field leaks curlew.Leaks
+local http = {}
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function http.get(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function http.head(url, options) end
+
+---@nodiscard
+---@param options curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function http.request(options) end
+
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Page|nil
+---@return curlew.Error?
+function http.fetch(url, options) end
+
+---@nodiscard
+---@param options? curlew.Options
+---@return curlew.Client
+function http.client(options) end
+
+---@param limits? { max_open: integer?, idle_connections: integer? }
+---@return { max_open: integer, idle_connections: integer }
+function http.limits(limits) end
+
+---@return curlew.Stats
+function http.stats() end
+
+---@return table
+function http.features() end
+
+---@param value any
+---@return "response"|"closed response"|"client"|"closed client"|"headers"|"error"|nil
+function http.type(value) end
+
+return http
