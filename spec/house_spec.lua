@@ -69,7 +69,8 @@ describe("The house", function()
     end)
 
     it(path .. " says what it is, and its licence", function()
-      assert.matches("^/%* [%w_]+: .-SPDX%-License%-Identifier: MIT", read(path))
+      assert.matches("^/%* [%w_]+: .-\n%*%* SPDX%-License%-Identifier: MIT",
+        read(path))
     end)
   end
 

@@ -22,11 +22,16 @@ static void adopt(lua_State *L, box *b) {
   b->c = fresh;
 }
 
-cw_client *cwl_check_client(lua_State *L, int index) {
+/* The client at 'index', open or not. */
+static cw_client *check_any(lua_State *L, int index) {
   cw_client *c = cwl_test_client(L, index);
-  if (!c)
-    cwl_raise(L, "client expected, got %s: call client:get(...) with a colon",
-              luaL_typename(L, index));
+  if (c) return c;
+  cwl_raise(L, "client expected, got %s: call client:get(...) with a colon",
+            luaL_typename(L, index));
+}
+
+cw_client *cwl_check_client(lua_State *L, int index) {
+  cw_client *c = check_any(L, index);
   if (c->closed) cwl_raise(L, "the client is closed");
   if (!cw_engine_foreign(c->engine)) return c;
   box *b = lua_touserdata(L, index);
@@ -115,22 +120,18 @@ static uint64_t count_open(const cw_client *c) {
 
 /* client:stats(), of a closed one too */
 static int c_stats(lua_State *L) {
-  cw_client *c = cwl_test_client(L, 1);
-  if (!c) cwl_check_client(L, 1);
+  cw_client *c = check_any(L, 1);
   cwl_push_stats(L, &c->counters, count_open(c));
   return 1;
 }
 
 static int close_client(lua_State *L) {
-  cw_client *c = cwl_test_client(L, 1);
-  if (!c) return 0;
-  cw_exchange_close_client(c);
+  cw_exchange_close_client(check_any(L, 1));
   return 0;
 }
 
 /* client:close() -> true; also what its open responses hold */
 static int c_close(lua_State *L) {
-  if (!cwl_test_client(L, 1)) cwl_check_client(L, 1);
   close_client(L);
   lua_pushboolean(L, true);
   return 1;
