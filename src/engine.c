@@ -74,8 +74,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
     [CURL_POLL_INOUT] = POLLIN | POLLOUT,
     [CURL_POLL_REMOVE] = 0,
   };
-  (void)easy, (void)unused;
+  (void)unused;
   cw_engine *e = data;
+  cw_transfer *t = NULL;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+  if (t && what != CURL_POLL_REMOVE) t->socket = fd;
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
   cw_watch_set(&e->watch, fd, events[what]);
@@ -312,15 +315,13 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
 /* Reads and drops what is there. Each round brings at most one receive buffer,
 ** so the limit also bounds the rounds; the first one without bytes ends it. */
 static void drain(cw_engine *e, cw_transfer *t) {
-  curl_socket_t fd = CURL_SOCKET_BAD;
-  curl_easy_getinfo(t->easy, CURLINFO_ACTIVESOCKET, &fd);
-  struct pollfd socket = {.fd = (int)fd, .events = POLLIN};
+  struct pollfd socket = {.fd = (int)t->socket, .events = POLLIN};
   uint64_t before;
   do {
     before = t->drained;
     e->timer = INT64_MAX;
     drive(e, CURL_SOCKET_TIMEOUT, 0);
-    if (poll(&socket, 1, 0) > 0) drive(e, fd, CURL_CSELECT_IN);
+    if (poll(&socket, 1, 0) > 0) drive(e, t->socket, CURL_CSELECT_IN);
     finish_all(e);
   } while (t->entered && t->drained > before);
 }
@@ -333,6 +334,14 @@ static void release_doomed(cw_engine *e) {
   }
 }
 
+static bool begin_drain(cw_engine *e, cw_transfer *t) {
+  if (cw_engine_foreign(e)) return false;
+  e->running = true;
+  bool worth = cw_transfer_drain(t);
+  e->running = false;
+  return worth;
+}
+
 void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why,
                        bool want_drain) {
   if (e->running) {
@@ -341,7 +350,7 @@ void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why,
     cw_list_append(&e->doomed, &t->doomed_link);
     return;
   }
-  if (want_drain && !cw_engine_foreign(e) && cw_transfer_drain(t)) {
+  if (want_drain && begin_drain(e, t)) {
     t->done_as = why;
     drain(e, t);
     if (!t->entered) return;

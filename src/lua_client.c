@@ -69,31 +69,43 @@ static void check_base_url(lua_State *L, cw_settings *s) {
   if (!ok) cwl_raise(L, "option 'base_url': %s", e.text);
 }
 
+/* Where the arguments of client and what it makes stand on the stack. */
+enum { OPTIONS = 1, WORDS, PARENT, CLIENT };
+
+/* The function of the option 'check': its own, or its parent's if it says
+** nothing about it. */
+static void keep_check_function(lua_State *L, const cw_settings *own) {
+  if (own->set & cw_option_bit(CW_OPT_CHECK))
+    lua_getfield(L, OPTIONS, "check");
+  else if (!lua_isnil(L, PARENT))
+    lua_getiuservalue(L, PARENT, CWL_CLIENT_CHECK);
+  else
+    lua_pushnil(L);
+  lua_setiuservalue(L, CLIENT, CWL_CLIENT_CHECK);
+}
+
 /* client(options | nil, words | nil, parent | nil) -> client */
 static int m_client(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
-  lua_settop(L, 3);
-  cw_client *parent = lua_isnil(L, 3) ? NULL : cwl_check_client(L, 3);
-  box *b = lua_newuserdatauv(L, sizeof *b, 2); /* at 4 */
+  lua_settop(L, PARENT);
+  cw_client *parent = lua_isnil(L, PARENT) ? NULL : cwl_check_client(L, PARENT);
+  box *b = lua_newuserdatauv(L, sizeof *b, 2);
   b->c = NULL;
   luaL_setmetatable(L, "curlew.client");
-  cw_settings **settings = push_settings(L);
-  if (!lua_isnoneornil(L, 1)) {
-    luaL_checktype(L, 1, LUA_TTABLE);
-    cwl_options(L, 1, *settings, CWL_FOR_CLIENT);
-    if (lua_getfield(L, 1, "check") == LUA_TFUNCTION)
-      lua_setiuservalue(L, 4, CWL_CLIENT_CHECK);
-    else
-      lua_pop(L, 1);
+  cw_settings *settings = *push_settings(L);
+  if (!lua_isnil(L, OPTIONS)) {
+    luaL_checktype(L, OPTIONS, LUA_TTABLE);
+    cwl_options(L, OPTIONS, settings, CWL_FOR_CLIENT);
   }
-  if (parent && !cw_settings_inherit(*settings, parent->defaults))
+  keep_check_function(L, settings);
+  if (parent && !cw_settings_inherit(settings, parent->defaults))
     return cwl_raise(L, "not enough memory");
-  check_base_url(L, *settings);
-  lua_pushvalue(L, 2);
-  lua_setiuservalue(L, 4, CWL_CLIENT_WORDS);
-  b->c = cw_client_new(s->engine, *settings);
+  check_base_url(L, settings);
+  lua_pushvalue(L, WORDS);
+  lua_setiuservalue(L, CLIENT, CWL_CLIENT_WORDS);
+  b->c = cw_client_new(s->engine, settings);
   if (!b->c) return cwl_raise(L, "not enough memory");
-  lua_settop(L, 4);
+  lua_settop(L, CLIENT);
   return 1;
 }
 
@@ -101,13 +113,6 @@ static int m_client(lua_State *L) {
 static int m_words(lua_State *L) {
   cwl_check_client(L, 1);
   lua_getiuservalue(L, 1, CWL_CLIENT_WORDS);
-  return 1;
-}
-
-/* check_function(client) -> its option 'check', where that is a function */
-static int m_check_function(lua_State *L) {
-  cwl_check_client(L, 1);
-  lua_getiuservalue(L, 1, CWL_CLIENT_CHECK);
   return 1;
 }
 
@@ -165,7 +170,6 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
   {"client", m_client},
   {"words", m_words},
-  {"check_function", m_check_function},
   {NULL, NULL},
 };
 

@@ -252,6 +252,7 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->header_bytes = t->interim = 0;
   t->drained = 0;
   t->deadline = t->eager = 0;
+  t->socket = CURL_SOCKET_BAD;
   t->https = request->url->https;
   t->connect_us = microseconds(request, CW_OPT_TIMEOUT_CONNECT);
   t->first_byte_us = microseconds(request, CW_OPT_TIMEOUT_FIRST_BYTE);

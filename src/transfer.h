@@ -50,10 +50,11 @@ typedef struct cw_transfer {
   cw_link open_link; /* in the ring of open transfers, or of free ones */
   cw_link client_link;
   cw_link doomed_link;
-  int64_t due;    /* its key in the deadline queue */
-  size_t heap_at; /* its place there; 0: not in it */
-  bool entered;   /* in the multi */
-  bool doomed;    /* given up while libcurl ran: leaves when that returns */
+  int64_t due;          /* its key in the deadline queue */
+  size_t heap_at;       /* its place there; 0: not in it */
+  bool entered;         /* in the multi */
+  curl_socket_t socket; /* that libcurl last wanted watched for it */
+  bool doomed; /* given up while libcurl ran: leaves when that returns */
 } cw_transfer;
 
 /* libcurl's callbacks for sockets, given to every handle; 'data' is the
