@@ -37,7 +37,7 @@ link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
 sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 support := build/spec/posix_support.so build/spec/peer
-tools := build/bench/floor
+tools := build/bench/floor build/bench/held
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
 
@@ -67,7 +67,7 @@ build/spec/peer: spec/support/peer.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -lssl -lcrypto -lpthread
 
-build/bench/floor: bench/floor.c Makefile
+build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< $(curl_libs)
 
@@ -171,7 +171,7 @@ valgrind: bench-needs ## the demo under valgrind: nothing lost
 # ---- measure it ------------------------------------------------------------
 .PHONY: bench
 bench: bench-needs ## the numbers to hold, against plain libcurl in C
-	@$(MAKE) --no-print-directory -s all build/bench/floor $(support)
+	@$(MAKE) --no-print-directory -s all $(tools) $(support)
 	@CURLEW_BUILD=build $(here) $(LUA) bench/run.lua
 
 # ---- the rest --------------------------------------------------------------

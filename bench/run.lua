@@ -7,6 +7,7 @@ package.cpath = os.getenv("CURLEW_BUILD") .. "/spec/?.so;" .. package.cpath
 local server = require "server"
 
 local floor = "build/bench/floor "
+local held = "build/bench/held "
 local get = "lua5.4 bench/get.lua "
 local leak = "lua5.4 bench/leak.lua "
 
@@ -118,6 +119,16 @@ local function beside_unread(url, age)
     "at most 1.05 x alone", ratio <= 1.05)
 end
 
+-- The same, of plain libcurl: what none of its users can do anything about.
+local function beside_unread_floor(url)
+  local alone = held .. url .. "/small %d"
+  local beside = alone .. " 1000 " .. url .. "/large"
+  local a = each(instructions, alone, 200, 2200)
+  local b = each(instructions, beside, 200, 2200)
+  line("the same in plain libcurl, younger, instructions (alone, beside)",
+    thousands(a), thousands(b), b / a, "-", true)
+end
+
 local function calls(url)
   local a = each(syscalls, floor .. url .. "/slow %d", 50, 550)
   local b = each(syscalls, get .. url .. "/slow %d", 50, 550)
@@ -140,5 +151,6 @@ head()
 sequential(nginx.url)
 beside_unread(nginx.url, "older")
 beside_unread(nginx.url, "younger")
+beside_unread_floor(nginx.url)
 calls(nginx.url)
 leaking(nginx.url)

@@ -54,6 +54,7 @@ const char *cw_buf_peek(const cw_buf *b, size_t *n) {
 }
 
 void cw_buf_drop(cw_buf *b, size_t n) {
-  b->start += n;
+  size_t length = cw_buf_length(b);
+  b->start += n < length ? n : length;
   if (b->start == b->end) b->start = b->end = 0;
 }

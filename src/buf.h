@@ -41,7 +41,7 @@ bool cw_buf_append(cw_buf *b, const char *bytes, size_t n);
 /* Lends the unread bytes; valid until the next call on 'b'. */
 const char *cw_buf_peek(const cw_buf *b, size_t *n);
 
-/* Forgets the first 'n' unread bytes. */
+/* Forgets the first 'n' unread bytes, or all where there are fewer. */
 void cw_buf_drop(cw_buf *b, size_t n);
 
 #endif

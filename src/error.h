@@ -38,7 +38,7 @@ typedef enum cw_phase {
   CW_PHASE_COUNT
 } cw_phase;
 
-enum { CW_ERROR_TEXT = 512 };
+enum { CW_ERROR_TEXT = CURL_ERROR_SIZE };
 
 typedef struct cw_error {
   cw_code code;

@@ -284,7 +284,9 @@ static void push_bytes(lua_State *L, cw_body *body, size_t most) {
   size_t n;
   const char *bytes = cw_body_peek(body, &n);
   if (n > most) n = most;
-  lua_pushlstring(L, bytes, n); /* should it raise, nothing is lost */
+  /* should it raise, nothing is lost; should it run a finalizer that closes
+  ** this response, nothing is left to drop */
+  lua_pushlstring(L, bytes, n);
   cw_body_drop(body, n);
 }
 
@@ -444,8 +446,8 @@ static bool still_reachable(lua_State *L, const box *b) {
 
 /* Neither drains, waits, calls anything, nor raises. */
 static int r_gc(lua_State *L) {
-  box *b = lua_touserdata(L, 1);
-  cw_exchange *x = b->x;
+  box *b = luaL_testudata(L, 1, "curlew.response");
+  cw_exchange *x = b ? b->x : NULL;
   if (!x) return 0;
   if (x->transfer)
     cw_exchange_release(x,

@@ -21,7 +21,7 @@ typedef struct cw_info {
   bool filled; /* the stream has ended: these are the final figures */
 } cw_info;
 
-enum { CW_REASON_TEXT = 128 };
+enum { CW_REASON_TEXT = 96 };
 
 typedef struct cw_response {
   bool final; /* the status and the headers are complete */
