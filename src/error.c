@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Whether the same request may succeed when it is simply made again. */
 static const struct {
@@ -114,6 +115,9 @@ static cw_phase phase_of(cw_code code, cw_phase phase) {
 void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
                         const char *detail) {
   cw_code code = code_of(curl);
+  /* a malformed chunk is a "receive error" to libcurl, but for its words */
+  if (curl == CURLE_RECV_ERROR && strstr(detail, "chunked-encoding"))
+    code = CW_ERR_PROTOCOL;
   /* libcurl calls one header line over its 100 KiB "out of memory" */
   if (code == CW_ERR_MEMORY && phase == CW_PHASE_HEADERS)
     cw_error_set(e, CW_ERR_TOO_LARGE, phase,

@@ -42,6 +42,7 @@ static bool interim(int status) {
 }
 
 static size_t end_of_block(cw_transfer *t, size_t n) {
+  t->in_block = false;
   if (!interim(t->response->status)) {
     make_final(t);
     return n;
@@ -62,15 +63,16 @@ static bool add_line(cw_headers *h, cw_text line) {
 
 static cw_headers *fields_for(cw_transfer *t) {
   cw_response *r = t->response;
-  if (!t->response->final) return r->headers;
-  if (!r->trailers) r->trailers = cw_headers_new();
-  return r->trailers;
+  cw_headers **fields = r->final ? &r->trailers : &r->headers;
+  if (!*fields) *fields = cw_headers_new();
+  return *fields;
 }
 
 static bool take_line(cw_transfer *t, cw_text line) {
-  if (!t->response->final && line.length > 5 &&
-      memcmp(line.bytes, "HTTP/", 5) == 0)
+  if (!t->in_block && !t->response->final) {
+    t->in_block = true;
     return cw_response_status_line(t->response, line);
+  }
   cw_headers *fields = fields_for(t);
   return fields && add_line(fields, line);
 }
@@ -247,7 +249,7 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->body = body;
   t->error = error;
   t->detail[0] = '\0';
-  t->connected = t->draining = t->wanted = false;
+  t->connected = t->in_block = t->draining = t->wanted = false;
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;

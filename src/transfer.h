@@ -33,6 +33,7 @@ typedef struct cw_transfer {
 
   /* how far it is */
   bool connected; /* the request is being sent */
+  bool in_block;  /* a status line has come, its headers may follow */
   bool draining;  /* what comes is dropped and counted */
   bool https;
   bool wanted; /* a call waits for it: its idle time counts */
