@@ -293,10 +293,10 @@ describe("nginx", function()
   end
 
   it("counts its connections", function()
-    assert.equal(0, nginx:settled(0))
+    local before = nginx:connections() -- curlew's idle ones
     local fd = posix.connect(nginx.port)
-    assert.equal(1, nginx:settled(1))
+    assert.equal(before + 1, nginx:settled(before + 1))
     posix.close(fd)
-    assert.equal(0, nginx:settled(0))
+    assert.equal(before, nginx:settled(before))
   end)
 end)
