@@ -36,7 +36,9 @@ link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
 
 sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
-support := build/spec/posix_support.so build/spec/peer
+engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
+support := build/spec/posix_support.so build/spec/peer \
+  build/spec/slow_resolver.so build/spec/engine_test
 tools := build/bench/floor build/bench/held
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
@@ -66,6 +68,17 @@ build/spec/posix_support.so: spec/support/posix.c Makefile
 build/spec/peer: spec/support/peer.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -lssl -lcrypto -lpthread
+
+build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -shared -o $@ $< -ldl
+
+# From the sources: it shares no objects with a build that runs beside it.
+$(BUILD)/spec/engine_test: spec/support/engine_test.c src/engine.c \
+  $(engine_parts) $(wildcard src/*.h) Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(engine_parts) $(curl_libs) \
+	  -lpthread
 
 build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
@@ -122,11 +135,12 @@ asan_build = $(MAKE) --no-print-directory -s BUILD=$(asan_dir) \
   SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 asan: support ## the specs under AddressSanitizer, UBSan and LeakSanitizer
-	@$(asan_build) all
+	@$(asan_build) all $(asan_dir)/spec/engine_test
 	@$(MAKE) --no-print-directory -s $(asan_lua)
 	@PATH="$(CURDIR)/$(asan_dir)/bin:$$PATH" \
 	  ASAN_OPTIONS=$(asan_options) UBSAN_OPTIONS=print_stacktrace=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/script/lsan.supp:print_suppressions=0 \
+	  CURLEW_ENGINE_TEST="$(CURDIR)/$(asan_dir)/spec/engine_test" \
 	  script/suite lua $(asan_dir) $(ARGS)
 
 $(asan_lua): $(asan_dir)/unpreload.so Makefile

@@ -1,6 +1,6 @@
 /* deadlines: the open transfers that can be too late, soonest first: a binary
-** heap. A transfer's time only ever moves later while it makes progress, so
-** its key is looked at again when it comes up, not at every byte. Knows
+** heap. While it makes progress in one phase, a transfer's time only moves
+** later: its key is looked at again when it comes up, not at every byte. Knows
 ** transfer.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_DEADLINES_H

@@ -26,7 +26,7 @@ struct cw_engine {
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
   cw_deadlines deadlines;
-  cw_link open, free, doomed, news; /* rings */
+  cw_link open, free, doomed, news, new_phase; /* rings */
   size_t free_count, max_open, idle_connections;
   long pool; /* CURLMOPT_MAXCONNECTS as it was last set */
   cw_ledger ledger;
@@ -79,6 +79,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   cw_transfer *t = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
+  if (t && what == CURL_POLL_REMOVE && !t->connected)
+    cw_watch_doubt(&e->watch, fd);
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
   cw_watch_set(&e->watch, fd, events[what]);
@@ -106,6 +108,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
     close(fd);
     return CURL_SOCKET_BAD;
   }
+  cw_watch_doubt(&e->watch, fd);
   e->ledger.counters.connections_opened++;
   return fd;
 }
@@ -143,6 +146,7 @@ cw_engine *cw_engine_new(void) {
   cw_list_init(&e->free);
   cw_list_init(&e->doomed);
   cw_list_init(&e->news);
+  cw_list_init(&e->new_phase);
   if (!set_up_multi(e)) {
     curl_multi_cleanup(e->multi);
     free(e);
@@ -200,6 +204,7 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
   if (!t) return NULL;
   t->now = &e->now;
   t->touched = &e->news;
+  t->new_phase = &e->new_phase;
   return t;
 }
 
@@ -255,6 +260,7 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
 static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
   cw_list_remove(&t->open_link);
   cw_list_remove(&t->client_link);
+  cw_list_remove(&t->phase_link);
   cw_deadlines_remove(&e->deadlines, t);
   for (int i = 0; i < 2; i++) {
     t->counters[i]->open--;
@@ -265,6 +271,12 @@ static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
   cw_transfer_detach(t);
 }
 
+/* Sockets of connections that never came to stand are closed by libcurl without
+** a word. */
+static void count_closed(cw_engine *e) {
+  e->ledger.counters.connections_closed += cw_watch_settle(&e->watch);
+}
+
 /* libcurl's side of it. */
 static void remove_handle(cw_engine *e, cw_transfer *t) {
   t->entered = false;
@@ -272,6 +284,7 @@ static void remove_handle(cw_engine *e, cw_transfer *t) {
   e->running = true;
   curl_multi_remove_handle(e->multi, t->easy);
   e->running = false;
+  count_closed(e);
   cw_engine_give_back(e, t);
 }
 
@@ -310,6 +323,7 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
   e->running = true;
   curl_multi_socket_action(e->multi, fd, what, &running);
   e->running = false;
+  count_closed(e);
 }
 
 /* Reads and drops what is there. Each round brings at most one receive buffer,
@@ -403,6 +417,14 @@ static void run_sockets(cw_engine *e) {
   }
 }
 
+static void update_phases(cw_engine *e) {
+  while (!cw_list_empty(&e->new_phase)) {
+    cw_transfer *t = CW_LIST_ENTRY(e->new_phase.next, cw_transfer, phase_link);
+    cw_list_remove(&t->phase_link);
+    cw_deadlines_update(&e->deadlines, t);
+  }
+}
+
 /* After what has come was looked at: who was late only because nobody looked
 ** is not. */
 static void run_deadlines(cw_engine *e) {
@@ -437,6 +459,7 @@ void cw_engine_step(cw_engine *e, int64_t us) {
   }
   release_doomed(e);
   finish_all(e);
+  update_phases(e);
   run_deadlines(e);
 }
 

@@ -4,10 +4,15 @@
 
 #include <string.h>
 
-void cwl_push_headers(lua_State *L, cw_headers *h) {
+cw_headers **cwl_new_headers(lua_State *L) {
   cw_headers **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
   luaL_setmetatable(L, "curlew.headers");
+  return box;
+}
+
+void cwl_push_headers(lua_State *L, cw_headers *h) {
+  cw_headers **box = cwl_new_headers(L);
   if (h) *box = cw_headers_retain(h);
 }
 

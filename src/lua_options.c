@@ -103,19 +103,20 @@ static void read_text(lua_State *L, int value, const cw_option *row,
 static void read_choice(lua_State *L, int value, const cw_option *row,
                         cw_settings *s, cw_option_id id) {
   if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
-  const char *text = lua_tostring(L, value);
+  size_t n;
+  const char *text = lua_tolstring(L, value, &n);
   for (int i = 0; row->choices[i]; i++)
-    if (strcmp(row->choices[i], text) == 0) {
+    if (strcmp(row->choices[i], text) == 0 && strlen(text) == n) {
       cw_settings_integer(s, id, i);
       return;
     }
   push_name(L, row);
   lua_pushfstring(L, "option '%s': one of", lua_tostring(L, -1));
-  int n = 1;
-  for (int i = 0; row->choices[i]; i++, n++)
+  int count = 1;
+  for (int i = 0; row->choices[i]; i++, count++)
     lua_pushfstring(L, " \"%s\"", row->choices[i]);
   lua_pushfstring(L, " expected, got \"%s\"", text);
-  lua_concat(L, n + 1);
+  lua_concat(L, count + 1);
   cwl_raise(L, "%s", lua_tostring(L, -1));
 }
 
@@ -264,24 +265,33 @@ static void read_value(lua_State *L, int value, cw_settings *s,
   }
 }
 
-/* A scalar for a group: each member that it is a shorthand for. */
+/* A scalar for a group: false for all its members, a number for those that it
+** is a shorthand for. */
 static void read_scalar(lua_State *L, const char *group, int value,
                         cw_settings *s) {
-  bool taken = false;
+  bool is_false = lua_isboolean(L, value) && !lua_toboolean(L, value);
+  bool is_number = lua_type(L, value) == LUA_TNUMBER, taken = false;
   for (int id = 0; id < CW_OPTION_COUNT; id++) {
     const cw_option *row = &cw_options[id];
     if (!row->group || strcmp(row->group, group) != 0) continue;
-    bool is_false = lua_isboolean(L, value) && !lua_toboolean(L, value);
-    if (!row->scalar && !is_false) continue;
     if (is_false)
       cw_settings_unset(s, (cw_option_id)id);
-    else
+    else if (row->scalar && is_number)
       read_value(L, value, s, (cw_option_id)id);
-    taken = true;
+    taken |= is_false || (row->scalar && is_number);
   }
   if (!taken)
-    cwl_raise(L, "option '%s': table expected, got %s", group,
+    cwl_raise(L, "option '%s': table%s expected, got %s", group,
+              strcmp(group, "timeout") == 0 ? " or seconds" : "",
               luaL_typename(L, value));
+}
+
+/* The name at 'index'; one with a NUL in it is none. */
+static const char *name_at(lua_State *L, int index) {
+  size_t n;
+  const char *name = lua_tolstring(L, index, &n);
+  if (strlen(name) != n) cwl_raise(L, "unknown option '%s\\0...'", name);
+  return name;
 }
 
 static void read_group(lua_State *L, const char *group, int value,
@@ -296,7 +306,7 @@ static void read_group(lua_State *L, const char *group, int value,
     if (lua_type(L, -2) != LUA_TSTRING)
       cwl_raise(L, "option '%s': names expected in its table, got a %s", group,
                 luaL_typename(L, -2));
-    const char *name = lua_tostring(L, -2);
+    const char *name = name_at(L, -2);
     cw_option_id id = cw_option_find(group, name);
     if (id == CW_OPTION_COUNT) unknown(L, group, name);
     read_value(L, lua_gettop(L), s, id);
@@ -311,7 +321,7 @@ static void read_option(lua_State *L, cw_settings *s, cwl_use use) {
   if (lua_type(L, -2) != LUA_TSTRING)
     cwl_raise(L, "options: a name expected, got a %s (%s)",
               luaL_typename(L, -2), luaL_tolstring(L, -2, NULL));
-  const char *name = lua_tostring(L, -2);
+  const char *name = name_at(L, -2);
   int value = lua_gettop(L);
   cw_option_id id = cw_option_find(NULL, name);
   if (id == CW_OPTION_COUNT && cw_option_group(name)) {

@@ -134,8 +134,12 @@ static bool collect(lua_State *L, cwl_state *s) {
   return freed;
 }
 
+/* Each slot that was free makes it likelier that there is garbage again. */
 static void start(lua_State *L, cwl_state *s, cw_exchange *x) {
-  if (cw_engine_full(s->engine)) collect(L, s);
+  if (cw_engine_full(s->engine))
+    collect(L, s);
+  else
+    s->skip = s->useless /= 2;
   cw_exchange_start(x);
 }
 
@@ -230,6 +234,8 @@ static void read_request(lua_State *L, cw_exchange *x) {
     cwl_options(L, OPTIONS, &x->request.own,
                 lua_isnil(L, METHOD) ? CWL_FOR_REQUEST : CWL_FOR_VERB);
   }
+  if (!cw_settings_inherit_fields(&x->request.own, x->request.defaults))
+    cwl_raise(L, "not enough memory");
   if (lua_isnil(L, METHOD)) return;
   const char *method = luaL_checkstring(L, METHOD);
   if (strcmp(method, "GET") == 0) return;
@@ -528,7 +534,8 @@ static int f_request(lua_State *L, cw_exchange *x) {
   lua_createtable(L, 0, 3);
   cwl_set_string(L, "method", cw_request_method(&x->request));
   cwl_set_string(L, "url", cw_url_show(x->request.url));
-  cwl_push_headers(L, fields ? fields->fields.list : NULL);
+  cw_headers **sent = cwl_new_headers(L);
+  if (fields) *sent = cw_fields_sent(&fields->fields);
   lua_setfield(L, -2, "headers");
   cache(L, 1, "request");
   return 1;

@@ -253,6 +253,18 @@ static bool removed(cw_text value) {
   return value.length == 1 && *value.bytes == '\0';
 }
 
+cw_headers *cw_fields_sent(const cw_fields *fields) {
+  cw_headers *sent = cw_headers_new();
+  for (size_t i = 0; sent && i < cw_headers_count(fields->list); i++) {
+    cw_text value = cw_headers_value(fields->list, i);
+    if (removed(value)) continue;
+    if (cw_headers_add(sent, cw_headers_name(fields->list, i), value)) continue;
+    cw_headers_free(sent);
+    sent = NULL;
+  }
+  return sent;
+}
+
 /* One line as libcurl wants it (CURLOPT_HTTPHEADER): "Name:" takes one of its
 ** own away, "Name;" sends an empty one. */
 static struct curl_slist *compile_line(cw_text name, cw_text value) {
@@ -262,7 +274,7 @@ static struct curl_slist *compile_line(cw_text name, cw_text value) {
   int n = (int)name.length;
   if (removed(value))
     snprintf(line, size, "%.*s:", n, name.bytes);
-  else if (value.length == 0)
+  else if (cw_text_trim(value).length == 0)
     snprintf(line, size, "%.*s;", n, name.bytes);
   else
     snprintf(line, size, "%.*s: %.*s", n, name.bytes, (int)value.length,
@@ -299,7 +311,8 @@ static bool add_missing(cw_headers *list, const cw_headers *own,
   return true;
 }
 
-static bool inherit_fields(cw_settings *own, const cw_settings *defaults) {
+bool cw_settings_inherit_fields(cw_settings *own, const cw_settings *defaults) {
+  if (!(own->set & defaults->set & cw_option_bit(CW_OPT_HEADERS))) return true;
   cw_headers *mine = own->values[CW_OPT_HEADERS].fields.list;
   cw_headers *list = cw_headers_new();
   if (!list) return false;
@@ -323,15 +336,13 @@ static bool inherit(cw_settings *own, const cw_settings *defaults,
 }
 
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults) {
+  if (!cw_settings_inherit_fields(own, defaults)) return false;
   for (int i = 0; i < CW_OPTION_COUNT; i++) {
     cw_option_id id = (cw_option_id)i;
     uint64_t bit = cw_option_bit(id);
     bool have = own->set & bit, given = defaults->set & bit;
-    if (given && have && cw_options[id].kind == CW_KIND_FIELDS) {
-      if (!inherit_fields(own, defaults)) return false;
-    } else if (given && !have && !(own->unset & bit)) {
-      if (!inherit(own, defaults, id)) return false;
-    }
+    if (given && !have && !(own->unset & bit) && !inherit(own, defaults, id))
+      return false;
   }
   return true;
 }
@@ -394,8 +405,10 @@ CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value) {
   case CW_OPT_METHOD:
     return apply_method(easy, value ? value->text : NULL);
   case CW_OPT_TIMEOUT_CONNECT:
+    /* ours comes first and says which limit it was; this one makes libcurl
+    ** share the time out between the addresses of a host */
     return curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            milliseconds(number));
+                            milliseconds(number) + 1000);
   case CW_OPT_TLS_CA:
     return apply_ca(easy, value ? value->text : NULL);
   case CW_OPT_TLS_VERIFY:

@@ -132,6 +132,13 @@ double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
 ** line. False: out of memory. */
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults);
 
+/* The same for header lines alone. */
+bool cw_settings_inherit_fields(cw_settings *own, const cw_settings *defaults);
+
+/* A new list of the lines that are sent: without those that only take a default
+** away. NULL: out of memory. The caller owns a reference. */
+cw_headers *cw_fields_sent(const cw_fields *fields);
+
 /* The value of a header line that takes a default line away (false in Lua):
 ** no real value holds a NUL. */
 extern const cw_text cw_field_removed;

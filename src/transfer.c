@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
@@ -15,6 +16,13 @@ enum {
 static void touch(cw_transfer *t) {
   t->moved = *t->now;
   if (t->news && cw_list_empty(t->news)) cw_list_append(t->touched, t->news);
+}
+
+/* Another limit holds from now on, and it may end sooner than the last. */
+static void enter_phase(cw_transfer *t) {
+  t->moved = *t->now;
+  if (cw_list_empty(&t->phase_link))
+    cw_list_append(t->new_phase, &t->phase_link);
 }
 
 /* Header callback --------------------------------------------------------- */
@@ -82,6 +90,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
   size_t n = size * count, length = n;
   if (t->doomed) return 0;
   touch(t);
+  if (!t->header_bytes) enter_phase(t);
   t->header_bytes += (uint32_t)n;
   if (t->header_bytes > CW_HEADERS_MAX)
     return refuse(t, CW_ERR_TOO_LARGE,
@@ -120,7 +129,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   (void)ip, (void)local_ip, (void)port, (void)local_port;
   cw_transfer *t = data;
   t->connected = true;
-  t->moved = *t->now;
+  enter_phase(t);
   return CURL_PREREQFUNC_OK;
 }
 
@@ -202,6 +211,7 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
   cw_list_init(&t->open_link);
   cw_list_init(&t->client_link);
   cw_list_init(&t->doomed_link);
+  cw_list_init(&t->phase_link);
   t->easy = curl_easy_init();
   t->baseline = cw_settings_retain(defaults);
   if (t->easy && set_for_life(t, calls) == CURLE_OK &&
@@ -216,6 +226,7 @@ void cw_transfer_free(cw_transfer *t) {
   cw_list_remove(&t->open_link);
   cw_list_remove(&t->client_link);
   cw_list_remove(&t->doomed_link);
+  cw_list_remove(&t->phase_link);
   curl_easy_cleanup(t->easy);
   cw_settings_free(t->baseline);
   free(t);
@@ -313,12 +324,18 @@ void cw_transfer_detach(cw_transfer *t) {
 
 /* How it ends, and how far it was ----------------------------------------- */
 
+/* Whether it is connected; libcurl's time of that comes after the handshake. */
+static bool has_peer(curl_socket_t socket) {
+  struct sockaddr_storage address;
+  socklen_t size = sizeof address;
+  return getpeername(socket, (struct sockaddr *)&address, &size) == 0;
+}
+
 cw_phase cw_transfer_phase(const cw_transfer *t) {
   if (t->response->final) return CW_PHASE_BODY;
   if (t->connected) return CW_PHASE_HEADERS;
   if (measured(t, CURLINFO_NAMELOOKUP_TIME_T) == 0) return CW_PHASE_RESOLVE;
-  if (measured(t, CURLINFO_CONNECT_TIME_T) == 0) return CW_PHASE_CONNECT;
-  return t->https ? CW_PHASE_TLS : CW_PHASE_CONNECT;
+  return t->https && has_peer(t->socket) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
 
 void cw_transfer_done(cw_transfer *t, CURLcode result) {

@@ -20,6 +20,7 @@ typedef struct cw_transfer {
   char detail[CURL_ERROR_SIZE];
   const int64_t *now; /* borrowed: the engine's clock, microseconds */
   cw_link *touched;   /* borrowed: the engine's ring of owners with news */
+  cw_link *new_phase; /* borrowed: its ring of transfers in another phase */
 
   /* of this exchange; all borrowed */
   cw_response *response;
@@ -51,6 +52,7 @@ typedef struct cw_transfer {
   cw_link open_link; /* in the ring of open transfers, or of free ones */
   cw_link client_link;
   cw_link doomed_link;
+  cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
   int64_t due;          /* its key in the deadline queue */
   size_t heap_at;       /* its place there; 0: not in it */
   bool entered;         /* in the multi */

@@ -19,6 +19,7 @@ void cw_watch_clear(cw_watch *w) {
   free(w->set);
   free(w->fired);
   free(w->dirty);
+  free(w->doubtful);
   if (w->epoll >= 0) close(w->epoll);
   cw_watch_init(w);
 }
@@ -97,6 +98,10 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   struct stat st;
   cw_watched *d = entry(w, fd);
   if (!d || fstat(fd, &st) != 0) return false;
+  if (d->held) { /* it was closed without a word */
+    w->gone++;
+    w->held--;
+  }
   d->held = true;
   d->stale = true;
   d->inode = st.st_ino;
@@ -112,14 +117,39 @@ void cw_watch_unhold(cw_watch *w, int fd) {
   w->held--;
 }
 
-int cw_watch_strange(const cw_watch *w) {
+static bool is_gone(const cw_watch *w, int fd) {
   struct stat st;
-  for (size_t fd = 0; fd < w->table_size; fd++) {
-    if (!w->table[fd].held) continue;
-    if (fstat((int)fd, &st) != 0 || st.st_ino != w->table[fd].inode)
-      return (int)fd;
-  }
+  return fstat(fd, &st) != 0 || st.st_ino != w->table[fd].inode;
+}
+
+int cw_watch_strange(const cw_watch *w) {
+  for (int fd = 0; fd < (int)w->table_size; fd++)
+    if (w->table[fd].held && is_gone(w, fd)) return fd;
   return -1;
+}
+
+void cw_watch_doubt(cw_watch *w, int fd) {
+  if (w->doubtful_count == w->doubtful_size) {
+    size_t size = w->doubtful_size ? w->doubtful_size * 2 : 16;
+    int *doubtful = realloc(w->doubtful, size * sizeof *doubtful);
+    if (!doubtful) return; /* an audit will find it */
+    w->doubtful = doubtful;
+    w->doubtful_size = size;
+  }
+  w->doubtful[w->doubtful_count++] = fd;
+}
+
+size_t cw_watch_settle(cw_watch *w) {
+  for (size_t i = 0; i < w->doubtful_count; i++) {
+    int fd = w->doubtful[i];
+    if (!w->table[fd].held || !is_gone(w, fd)) continue;
+    cw_watch_unhold(w, fd);
+    w->gone++;
+  }
+  w->doubtful_count = 0;
+  size_t gone = w->gone;
+  w->gone = 0;
+  return gone;
 }
 
 /* Epoll forgets a closed descriptor by itself, and its number may be another

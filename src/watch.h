@@ -30,8 +30,11 @@ typedef struct cw_watch {
   size_t count, size, fired_count;
   int *dirty; /* owned */
   size_t dirty_count, dirty_size;
+  int *doubtful; /* owned */
+  size_t doubtful_count, doubtful_size;
   int epoll; /* -1: not asked for */
   size_t held;
+  size_t gone; /* found closed since they were last counted */
 } cw_watch;
 
 void cw_watch_init(cw_watch *w);
@@ -43,6 +46,13 @@ bool cw_watch_set(cw_watch *w, int fd, short events);
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
 bool cw_watch_hold(cw_watch *w, int fd);
 void cw_watch_unhold(cw_watch *w, int fd);
+
+/* 'fd' may have been closed by libcurl without a word. */
+void cw_watch_doubt(cw_watch *w, int fd);
+
+/* Looks at those in doubt; returns how many held ones were gone. They are no
+** longer held. */
+size_t cw_watch_settle(cw_watch *w);
 
 /* Waits at most 'us' microseconds (negative: for ever), or until a signal. What
 ** was found is in 'fired'. */

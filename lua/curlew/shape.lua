@@ -14,10 +14,8 @@ end
 
 local encodable = { string = true, number = true, boolean = true }
 
-local function add_pair(parts, name, value)
-  if type(value) == "table" then
-    for _, one in ipairs(value) do add_pair(parts, name, one) end
-  elseif not encodable[type(value)] then
+local function add_one(parts, name, value)
+  if not encodable[type(value)] then
     error(("option 'query': %s: string, number, boolean or a list expected, "
       .. "got %s"):format(name, type(value)), 0)
   elseif value ~= false then
@@ -25,10 +23,23 @@ local function add_pair(parts, name, value)
   end
 end
 
+local function add_pair(parts, name, value)
+  if type(name) ~= "string" and type(name) ~= "number" then
+    error("option 'query': a name expected, got a " .. type(name), 0)
+  end
+  if type(value) ~= "table" then return add_one(parts, name, value) end
+  for _, one in ipairs(value) do add_one(parts, name, one) end
+end
+
+-- The names of a table, but for its list part.
 local function sorted_names(t)
-  local names = {}
+  local names, listed = {}, #t
   for name in pairs(t) do
-    if type(name) == "string" then names[#names + 1] = name end
+    if type(name) == "string" then
+      names[#names + 1] = name
+    elseif math.type(name) ~= "integer" or name < 1 or name > listed then
+      error("option 'query': a name expected, got " .. tostring(name), 0)
+    end
   end
   table.sort(names)
   return names
@@ -64,28 +75,34 @@ local function with_query(url, query)
   return before .. glue .. query .. fragment
 end
 
--- The client's query under the request's, member by member.
+-- The client's query under the request's: pairs of both, names of both.
 local function merge(defaults, own)
   if own == false or not defaults then return own or nil end
   if own == nil then return defaults end
-  if #own > 0 or #defaults > 0 then -- lists of pairs: names of both
-    local list = table.move(defaults, 1, #defaults, 1, {})
-    return table.move(own, 1, #own, #list + 1, list)
+  local merged = table.move(defaults, 1, #defaults, 1, {})
+  table.move(own, 1, #own, #merged + 1, merged)
+  for _, name in ipairs(sorted_names(defaults)) do
+    merged[name] = defaults[name]
   end
-  local merged = {}
-  for name, value in pairs(defaults) do merged[name] = value end
-  for name, value in pairs(own) do merged[name] = value end
+  for _, name in ipairs(sorted_names(own)) do merged[name] = own[name] end
   return merged
+end
+
+local function copy(value)
+  if type(value) ~= "table" then return value end
+  local to = {}
+  for name, one in pairs(value) do to[name] = copy(one) end
+  return to
 end
 
 local shaped = { [1] = true, url = true, query = true }
 
-local function copy_without_words(options)
-  local copy = {}
+local function copy_without(options, names)
+  local rest = {}
   for name, value in pairs(options) do
-    if not shaped[name] then copy[name] = value end
+    if not names[name] then rest[name] = value end
   end
-  return copy
+  return rest
 end
 
 -- A fault found here is the caller's: raise it at the line that called http.
@@ -123,18 +140,15 @@ function shape.request(url, options, words)
   end
   local own
   if options then own = options.query end
-  local query
-  if own ~= nil or words then
-    if own and type(own) ~= "table" then
-      error("option 'query': table expected, got " .. type(own), 3)
-    end
-    query = merge(words and words.query, own)
+  if own and type(own) ~= "table" then
+    error("option 'query': table expected, got " .. type(own), 3)
   end
+  local query = at_caller(merge, words and words.query, own)
   if query and type(url) == "string" then
     url = with_query(url, at_caller(shape.query, query))
   end
   if options and (together or own ~= nil) then
-    options = copy_without_words(options)
+    options = copy_without(options, shaped)
   end
   return url, options
 end
@@ -150,17 +164,12 @@ function shape.client(options, parent, parent_words)
   if options ~= nil and type(options) ~= "table" then
     error("options: table expected, got " .. type(options), 3)
   end
-  local own = options and options.query
+  local own
+  if options then own = options.query end
   if own then at_caller(shape.query, own) end -- found out now, not later
   local query = merge(parent_words and parent_words.query, own)
-  if own ~= nil then
-    local copy = {}
-    for name, value in pairs(options) do
-      if name ~= "query" then copy[name] = value end
-    end
-    options = copy
-  end
-  return options, query and { query = query } or nil, parent
+  if own ~= nil then options = copy_without(options, { query = true }) end
+  return options, query and { query = copy(query) } or nil, parent
 end
 
 return shape

@@ -1,0 +1,692 @@
+--- The options: their table as data, what it refuses, and the baseline rule.
+-- Generated from features().options: a row without a sample here is a failure.
+
+local support = require "spec.support"
+local http = require "curlew"
+
+local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+local HERE = debug.getinfo(1, "S").short_src
+
+local rows = http.features().options
+
+local function full_name(row)
+  return row.group and row.group .. "." .. row.name or row.name
+end
+
+-- The options table that gives this row this value.
+local function given(row, value)
+  if not row.group then return { [row.name] = value } end
+  return { [row.group] = { [row.name] = value } }
+end
+
+-- ---- a sample of each row ----
+
+-- set: the option as a script has it; it is felt by the request that has it.
+-- ask: the url that is asked for, `url` (the canned-bytes server's) unless
+-- said. answers: the server's script. probe: what the next request has
+-- besides, so that it ends.
+local SILENT = { "request", "hold" }
+local MUTE_BODY = { "request",
+  { send = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" }, "hold" }
+local NOT_FOUND = { "request", { send = "HTTP/1.1 404 Not Found\r\n"
+  .. "Content-Length: 4\r\n\r\nlost" }, "close" }
+
+local samples = {
+  base_url = { { set = "base_url = url .. '/v1'", ask = "'users'" } },
+  check = {
+    { set = "check = true", answers = NOT_FOUND },
+    { set = "check = function() return false end" },
+  },
+  deadline = { { set = "deadline = 0.05", answers = SILENT,
+    probe = "timeout = 0.2" } },
+  headers = {
+    { set = "headers = { ['X-Sample'] = 'value' }" },
+    { set = "headers = { Accept = false }" },
+    { set = "headers = { { 'User-Agent', 'me' }, { 'Cookie', 'a=b' } }" },
+    { set = "headers = { { 'X-Sample', '' } }" },
+  },
+  http_version = { { set = "http_version = '1.1'", unfelt = true } },
+  max_body = { { set = "max_body = 1" } },
+  method = {
+    { set = "method = 'SAMPLE'" },
+    { set = "method = 'HEAD'" },
+    { set = "method = 'POST'" },
+  },
+  query = { { set = "query = { sample = 'value' }" } },
+  ["timeout.connect"] = { { set = "timeout = { connect = 0.05 }",
+    ask = "(url:gsub('^http', 'https'))", answers = { "hold" },
+    probe = "deadline = 0.2" } },
+  ["timeout.first_byte"] = { { set = "timeout = { first_byte = 0.05 }",
+    answers = SILENT, probe = "deadline = 0.2" } },
+  ["timeout.idle"] = { { set = "timeout = { idle = 0.05 }",
+    answers = MUTE_BODY, probe = "deadline = 0.2" } },
+  ["tls.ca"] = {
+    { set = "tls = { ca = peer.ca }", ask = "peer.https" },
+    { set = "tls = { ca = peer.pem }", ask = "peer.https" },
+    { set = "tls = { ca = peer.folder }", ask = "peer.https" },
+  },
+  ["tls.verify"] = {
+    { set = "tls = { verify = false }", ask = "peer.https" },
+    { set = "tls = { verify = false }", ask = "peer.wrong_name" },
+    { set = "tls = { verify = false }", ask = "peer.expired" },
+  },
+  url = {}, -- there is no request without one
+  user_agent = { { set = "user_agent = 'a sample'" } },
+}
+
+describe("The options table", function()
+  local kinds = { "boolean", "boolean or function", "integer",
+    "path or PEM text", "seconds", "string", "table" }
+  local known = {}
+  for _, kind in ipairs(kinds) do known[kind] = true end
+
+  it("is in the order of the full names", function()
+    local names = {}
+    for i, row in ipairs(rows) do names[i] = full_name(row) end
+    local sorted = table.move(names, 1, #names, 1, {})
+    table.sort(sorted)
+    assert.same(sorted, names)
+  end)
+
+  it("has no name twice, and no group with the name of a row", function()
+    local seen = {}
+    for _, row in ipairs(rows) do
+      assert.is_nil(seen[full_name(row)])
+      seen[full_name(row)] = true
+    end
+    for _, row in ipairs(rows) do
+      assert.is_nil(row.group and seen[row.group])
+    end
+  end)
+
+  it("has a sample of each row in this spec, and none besides", function()
+    local have, wanted = {}, {}
+    for name in pairs(samples) do have[name] = true end
+    for _, row in ipairs(rows) do wanted[full_name(row)] = true end
+    assert.same(wanted, have)
+  end)
+
+  it("names libcurl's options as libcurl does", function()
+    local code, known_names = support.command("sh", "-c",
+      "echo '#include <curl/curl.h>' | ${CC:-cc} -E "
+      .. "$(pkg-config --cflags libcurl) -")
+    assert.equal(0, code)
+    local count = 0
+    for _, row in ipairs(rows) do
+      if row.libcurl then
+        assert.matches("%f[%w_]CURLOPT_" .. row.libcurl .. "%f[^%w_]",
+          known_names)
+        count = count + 1
+      end
+    end
+    assert.is_true(count >= 7)
+  end)
+
+  for _, row in ipairs(rows) do
+    it("says all of " .. full_name(row), function()
+      assert.is_true(known[row.kind])
+      assert.matches("%w", row.doc)
+      assert.is_boolean(row.requests_only)
+      local ranged = row.kind == "seconds" or row.kind == "integer"
+      assert.equal(ranged, row.min ~= nil and row.max ~= nil)
+      assert.is_true(not ranged or row.min < row.max)
+    end)
+  end
+end)
+
+-- ---- what is refused ----
+
+describe("An option", function()
+  local server, client
+  local at -- the line that the last door called from
+
+  setup(function()
+    server = support.server()
+    client = http.client()
+  end)
+  teardown(function()
+    client:close()
+    server:close()
+  end)
+  before_each(function() server:reset():reply(OK) end)
+
+  local function next_line()
+    at = debug.getinfo(2, "l").currentline + 1
+  end
+
+  -- Where options go in; each calls from a line of its own.
+  local doors = {
+    ["http.get"] = function(options)
+      next_line()
+      local r, err = http.get(server.url, options)
+      return r, err
+    end,
+    ["http.head"] = function(options)
+      next_line()
+      local r, err = http.head(server.url, options)
+      return r, err
+    end,
+    ["http.request"] = function(options)
+      if options.url == nil then options[1] = server.url end
+      next_line()
+      local r, err = http.request(options)
+      return r, err
+    end,
+    ["http.fetch"] = function(options)
+      next_line()
+      local page, err = http.fetch(server.url, options)
+      return page, err
+    end,
+    ["client:get"] = function(options)
+      next_line()
+      local r, err = client:get(server.url, options)
+      return r, err
+    end,
+    ["client:request"] = function(options)
+      if options.url == nil then options[1] = server.url end
+      next_line()
+      local r, err = client:request(options)
+      return r, err
+    end,
+    ["http.client"] = function(options)
+      next_line()
+      local c = http.client(options)
+      return c
+    end,
+    ["client:extend"] = function(options)
+      next_line()
+      local c = client:extend(options)
+      return c
+    end,
+  }
+  local makes_client = { ["http.client"] = true, ["client:extend"] = true }
+  local takes_method = { ["http.request"] = true, ["http.fetch"] = true,
+    ["client:request"] = true }
+
+  local function fits(row, door)
+    if row.name == "url" then
+      return door == "http.request" or door == "client:request"
+    end
+    if row.name == "method" then return takes_method[door] end
+    return not (row.requests_only and makes_client[door])
+  end
+
+  -- Nothing was sent, nothing is open, nothing was begun.
+  local function assert_untouched(before)
+    local after = http.stats()
+    assert.equal(0, server:connections())
+    assert.equal(before.opened, after.opened)
+    assert.equal(before.open, after.open)
+  end
+
+  -- The call raises a string that begins with its caller's line and has each
+  -- of these plain texts.
+  local function assert_raises(door, options, ...)
+    local before = http.stats()
+    local ok, message = pcall(doors[door], options)
+    assert.is_false(ok)
+    assert.is_string(message)
+    assert.equal(("%s:%d: "):format(HERE, at), message:match("^[^:]*:%d+: "))
+    for _, text in ipairs { ... } do
+      local found = message:find(text, 1, true)
+      assert.equal(text, found and text or message)
+    end
+    assert_untouched(before)
+  end
+
+  -- Makes fresh options for each door that the row goes through.
+  local function assert_row_refuses(row, value, ...)
+    for door in pairs(doors) do
+      if fits(row, door) then
+        assert_raises(door, given(row, value), ...)
+      end
+    end
+  end
+
+  local function quoted(row)
+    return row.name == "url" and "url: " or "option '" .. full_name(row) .. "'"
+  end
+
+  local values = {
+    boolean = true,
+    number = 5,
+    string = "text",
+    table = {},
+    ["function"] = print,
+    thread = coroutine.create(print),
+    userdata = io.stdout,
+  }
+  local takes = {
+    boolean = { boolean = true },
+    ["boolean or function"] = { boolean = true, ["function"] = true },
+    integer = { number = true },
+    ["path or PEM text"] = { string = true },
+    seconds = { number = true },
+    string = { string = true },
+    table = { table = true },
+  }
+
+  local wrong_numbers = {
+    seconds = { 0 / 0, 1 / 0, -1 / 0, -1, 0, 1e300 },
+    integer = { 0 / 0, 1 / 0, -1 / 0, -1, 1.5, 1e300, math.maxinteger,
+      math.mininteger },
+  }
+
+  -- Both ends of the range stand in the message, as numbers.
+  local function assert_names_range(row, message)
+    local low, high = message:match("from (%S+) to (%S+) expected")
+    assert.equal(row.min, tonumber(low))
+    assert.is_true(math.abs(tonumber(high) - row.max) <= row.max * 1e-12)
+  end
+
+  local is_text = { string = true, ["path or PEM text"] = true }
+
+  for _, row in ipairs(rows) do
+    local name = full_name(row)
+
+    it("of a wrong kind is refused: " .. name, function()
+      for kind, value in pairs(values) do
+        if not takes[row.kind][kind] then
+          assert_row_refuses(row, value, quoted(row),
+            row.kind .. " expected, got " .. kind)
+        end
+      end
+    end)
+
+    for _, number in ipairs(wrong_numbers[row.kind] or {}) do
+      it(("out of its range is refused: %s = %s"):format(name, number),
+        function()
+          assert_row_refuses(row, number, quoted(row),
+            row.kind .. " from ", " expected, got ")
+          local _, message = pcall(doors["http.get"], given(row, number))
+          assert_names_range(row, message)
+        end)
+    end
+
+    if wrong_numbers[row.kind] then
+      it("next to the ends of its range is refused: " .. name, function()
+        local step = row.kind == "integer" and 1 or row.min / 1000
+        assert_row_refuses(row, row.min - step, quoted(row))
+        assert_row_refuses(row, row.max * (1 + 1e-9), quoted(row))
+      end)
+    end
+
+    it("with nearly the name of " .. name .. " is refused, and told", function()
+      local wrong = { row.name .. row.name:sub(-1), row.name:sub(1, 1):upper()
+        .. row.name:sub(2) }
+      for _, near in ipairs(wrong) do
+        local typo = { name = near, group = row.group }
+        for door in pairs(doors) do
+          assert_raises(door, given(typo, samples[name]),
+            "unknown option '" .. full_name(typo) .. "'",
+            "did you mean '" .. name .. "'")
+        end
+      end
+    end)
+
+    if is_text[row.kind] and row.name ~= "url" then
+      it("with a control byte is refused: " .. name, function()
+        for code = 0, 32 do
+          local byte = string.char(code == 32 and 127 or code)
+          if byte ~= "\t" then
+            assert_row_refuses(row, "a" .. byte .. "b", quoted(row))
+            assert_row_refuses(row, "a" .. byte, quoted(row))
+          end
+        end
+      end)
+
+      it("that is an empty text is refused: " .. name, function()
+        assert_row_refuses(row, "", quoted(row))
+      end)
+    end
+
+    if row.choices then
+      it("that is none of the choices is refused: " .. name, function()
+        local choice = row.choices[1]
+        for _, other in ipairs { "9", choice .. "0", " " .. choice,
+          choice .. "\0" } do
+          assert_row_refuses(row, other, quoted(row),
+            ('one of "%s"'):format(choice))
+        end
+      end)
+    end
+
+    if row.requests_only then
+      it("of a request alone is refused by a client: " .. name, function()
+        for door in pairs(makes_client) do
+          assert_raises(door, given(row, "X"), "option '" .. name .. "'")
+        end
+      end)
+    end
+  end
+
+  local groups = {}
+  for _, row in ipairs(rows) do
+    if row.group then
+      groups[row.group] = groups[row.group] or {}
+      table.insert(groups[row.group], row)
+    end
+  end
+
+  for group, members in pairs(groups) do
+    it("that is a group and empty is refused: " .. group, function()
+      for door in pairs(doors) do
+        assert_raises(door, { [group] = {} }, "option '" .. group .. "'",
+          "empty")
+      end
+    end)
+
+    it("that is a group takes names only: " .. group, function()
+      for door in pairs(doors) do
+        assert_raises(door, { [group] = { 5 } }, "option '" .. group .. "'",
+          "names expected")
+      end
+    end)
+
+    it("that is a group with nearly its name is refused: " .. group, function()
+      for door in pairs(doors) do
+        assert_raises(door, { [group .. "s"] = { [members[1].name] = 5 } },
+          "unknown option '" .. group .. "s'",
+          "did you mean '" .. group .. "'")
+      end
+    end)
+  end
+
+  it("that is the group timeout is seconds or a table", function()
+    for _, value in ipairs { "5", true, print, io.stdout } do
+      for door in pairs(doors) do
+        assert_raises(door, { timeout = value }, "option 'timeout'",
+          "seconds", "expected, got " .. type(value))
+      end
+    end
+  end)
+
+  it("that is the group timeout is refused out of its range", function()
+    for _, value in ipairs(wrong_numbers.seconds) do
+      for door in pairs(doors) do
+        assert_raises(door, { timeout = value }, "option 'timeout",
+          "seconds from ")
+      end
+    end
+  end)
+
+  it("that is the group tls is a table", function()
+    for _, value in ipairs { "5", true, 5, print, io.stdout } do
+      for door in pairs(doors) do
+        assert_raises(door, { tls = value }, "option 'tls'",
+          "table expected, got " .. type(value))
+      end
+    end
+  end)
+
+  it("too large by a factor of 1000 is asked whether it means ms", function()
+    assert_raises("http.get", { timeout = { connect = 100000 } },
+      "(milliseconds?)")
+  end)
+
+  it("that resembles none is refused without a guess", function()
+    local _, message = pcall(http.get, server.url, { something_else = 1 })
+    assert.matches("unknown option 'something_else'$", message)
+  end)
+
+  it("with a NUL behind its name is unknown", function()
+    for _, row in ipairs(rows) do
+      local typo = { name = row.name .. "\0", group = row.group }
+      assert_raises("http.get", given(typo, values.table), "unknown option")
+      assert_raises("http.client", given(typo, values.table), "unknown option")
+    end
+  end)
+
+  it("without a name is refused", function()
+    for _, key in ipairs { 2, 1.5, true, print } do
+      assert_raises("http.get", { [key] = "x" }, "options: ")
+      assert_raises("http.client", { [key] = "x" }, "options: ")
+    end
+  end)
+
+  it("method is no verb's", function()
+    for _, door in ipairs { "http.get", "http.head", "client:get" } do
+      assert_raises(door, { method = "PUT" }, "option 'method'")
+    end
+  end)
+
+  it("base_url of a client is a url", function()
+    for _, base in ipairs { "example.com", "ftp://example.com", "http:///x",
+      "http://h\\x", "http://h/\t", "http://h:99999" } do
+      assert_raises("http.client", { base_url = base }, "option 'base_url'")
+      assert_raises("client:extend", { base_url = base }, "option 'base_url'")
+    end
+  end)
+
+  it("options is a table", function()
+    for _, value in ipairs { "text", 5, true, print } do
+      for _, door in ipairs { "http.get", "http.head", "http.fetch",
+        "client:get", "http.client", "client:extend" } do
+        assert_raises(door, value, "options: table expected, got "
+          .. type(value))
+      end
+    end
+  end)
+
+  it("of a wait holds although the wait before it may be longer", function()
+    server:reset():script(SILENT)
+    local began = support.posix.monotonic()
+    local page, err = http.fetch(server.url, { timeout = { first_byte = 0.05,
+      connect = 30 } })
+    assert.is_nil(page)
+    assert.equal("timeout", err.code)
+    assert.is_true(support.posix.monotonic() - began < 10)
+  end)
+
+  it("ca that is not there is no connection, not the default", function()
+    local page, err = http.fetch(support.nginx().https .. "/small",
+      { tls = { ca = "no/such/file" } })
+    assert.is_nil(page)
+    assert.equal("tls", err.code)
+  end)
+
+  it("ca whose PEM text holds no certificate is no connection", function()
+    local page, err = http.fetch(support.nginx().https .. "/small",
+      { tls = { ca = "-----BEGIN NOTHING-----\n-----END NOTHING-----\n" } })
+    assert.is_nil(page)
+    assert.equal("tls", err.code)
+  end)
+end)
+
+-- ---- the baseline ----
+
+describe("A recycled handle", function()
+  local server, peer
+
+  -- A folder as openssl looks certificates up in.
+  local function hashed(path)
+    local folder = support.folder()
+    assert(os.execute(("cp '%s' '%s/ca.pem' && openssl rehash '%s'"):format(
+      path, folder, folder)))
+    return folder
+  end
+
+  local function text_of(path)
+    local file <close> = assert(io.open(path))
+    return file:read("a")
+  end
+
+  setup(function()
+    server = support.server()
+    local nginx = support.nginx()
+    peer = {
+      https = nginx.https .. "/small",
+      wrong_name = nginx.https_wrong_name .. "/small",
+      expired = nginx.https_expired .. "/small",
+      ca = nginx.ca,
+      pem = text_of(nginx.ca),
+      folder = hashed(nginx.ca),
+    }
+  end)
+  teardown(function() server:close() end)
+
+  local HEAD = [[
+    local http = require "curlew"
+    local url = arg[1]
+    local peer = { https = arg[2], wrong_name = arg[3], expired = arg[4],
+      ca = arg[5], pem = arg[6], folder = arg[7] }
+    -- the outcome, without what differs from run to run
+    local function show(page, err)
+      if page then
+        print(page.status, page.request.method, page.body)
+      else
+        print(err.code, err.phase, (err.message:gsub("%d+ ms", "- ms")))
+      end
+    end
+  ]]
+
+  -- Runs the script in a process of its own. Returns what it printed and the
+  -- last request as it arrived.
+  local function run(script, sample)
+    server:reset()
+    server:script(sample.answers or { "request", { send = OK }, "close" })
+    local _, code, out, err = support.run(HEAD .. script, { server.url,
+      peer.https, peer.wrong_name, peer.expired, peer.ca, peer.pem,
+      peer.folder })
+    assert.equal("", err)
+    assert.equal(0, code)
+    local requests = server:requests()
+    return out, requests[#requests]
+  end
+
+  local function fill(template, sample)
+    return (template:gsub("%u+", { SET = sample.set,
+      ASK = sample.ask or "url", PROBE = sample.probe or "",
+      OFF = sample.off }))
+  end
+
+  local ALONE = "show(http.fetch(ASK, { PROBE }))"
+
+  local function assert_as_fresh(script, sample)
+    local fresh, fresh_bytes = run(fill(ALONE, sample), sample)
+    local out, bytes = run(fill(script, sample), sample)
+    assert.equal(fresh, out)
+    if fresh_bytes then assert.equal(fresh_bytes, bytes) end
+  end
+
+  -- 'false' in the place of the value.
+  local function off(row)
+    if row.group then return ("%s = { %s = false }"):format(row.group, row.name)
+    end
+    return row.name .. " = false"
+  end
+
+  for _, row in ipairs(rows) do
+    for i, sample in ipairs(samples[full_name(row)] or {}) do
+      local what = ("%s (%d)"):format(full_name(row), i)
+
+      if not sample.unfelt then
+        it("feels the sample of " .. what, function()
+          local fresh, fresh_bytes = run(fill(ALONE, sample), sample)
+          local out, bytes = run(
+            fill("show(http.fetch(ASK, { SET, PROBE }))", sample), sample)
+          assert.not_same({ fresh, fresh_bytes }, { out, bytes })
+        end)
+      end
+
+      it("forgets what a request had: " .. what, function()
+        assert_as_fresh("http.fetch(ASK, { SET }) " .. ALONE, sample)
+      end)
+
+      if not row.requests_only then
+        it("forgets what a client had: " .. what, function()
+          assert_as_fresh("http.client({ SET }):fetch(ASK) " .. ALONE, sample)
+        end)
+
+        it("has what its client has after another's: " .. what, function()
+          local first, first_bytes = run(
+            fill("show(http.client({ SET }):fetch(ASK, { PROBE }))", sample),
+            sample)
+          local out, bytes = run(fill([[
+            local client = http.client { SET }
+            http.fetch(ASK, { PROBE })
+            show(client:fetch(ASK, { PROBE }))]], sample), sample)
+          assert.equal(first, out)
+          assert.equal(first_bytes, bytes)
+        end)
+      end
+
+      -- false is a value of booleans
+      if not row.requests_only and row.kind ~= "boolean" then
+        it("is told false to have the default: " .. what, function()
+          assert_as_fresh([[
+            local client = http.client { SET }
+            client:fetch(ASK)
+            show(client:fetch(ASK, { OFF, PROBE }))]],
+            setmetatable({ off = off(row) }, { __index = sample }))
+        end)
+
+        it("has the client's again after a false: " .. what, function()
+          sample = setmetatable({ off = off(row) }, { __index = sample })
+          local first, first_bytes = run(
+            fill("show(http.client({ SET }):fetch(ASK, { PROBE }))", sample),
+            sample)
+          local out, bytes = run(fill([[
+            local client = http.client { SET }
+            client:fetch(ASK, { OFF, PROBE })
+            show(client:fetch(ASK, { PROBE }))]], sample), sample)
+          assert.equal(first, out)
+          assert.equal(first_bytes, bytes)
+        end)
+      end
+    end
+  end
+
+  it("serves two clients in turn, each with its own headers", function()
+    server:reset()
+    server:script { "request", { send = OK }, "request", { send = OK },
+      "request", { send = OK }, "request", { send = OK }, "request",
+      { send = OK }, "request", { send = OK }, "hold" }
+    local _, code, out, err = support.run([[
+      local http = require "curlew"
+      local a = http.client { user_agent = "a",
+        headers = { ["X-A"] = "1", Accept = false } }
+      local b = http.client { user_agent = "b", headers = { ["X-B"] = "2" } }
+      for _, client in ipairs { a, b, a, a, b, b } do
+        assert(client:fetch(arg[1]))
+      end
+      print(http.stats().connections.opened)
+    ]], { server.url })
+    assert.same({ 0, "1\n", "" }, { code, out, err })
+    local host = server.url:gsub("^http://", "")
+    local request_a = "GET / HTTP/1.1\r\nHost: " .. host
+      .. "\r\nUser-Agent: a\r\nX-A: 1\r\n\r\n"
+    local request_b = "GET / HTTP/1.1\r\nHost: " .. host
+      .. "\r\nUser-Agent: b\r\nAccept: */*\r\nX-B: 2\r\n\r\n"
+    assert.same({ request_a, request_b, request_a, request_a, request_b,
+      request_b }, server:requests())
+  end)
+
+  it("serves two clients in turn, each with its own trust", function()
+    local _, code, out, err = support.run([[
+      local http = require "curlew"
+      local trusts = http.client { tls = { ca = arg[2] } }
+      local doubts = http.client()
+      local blind = http.client { tls = { verify = false } }
+      for _, client in ipairs { trusts, doubts, trusts, blind, doubts, blind,
+        trusts, trusts, doubts } do
+        local page, why = client:fetch(arg[1])
+        print(page and page.status or why.code)
+      end
+    ]], { peer.https, peer.ca })
+    assert.same({ 0, "" }, { code, err })
+    assert.equal("200\ntls\n200\n200\ntls\n200\n200\n200\ntls\n", out)
+  end)
+
+  it("has none of what a request had that was refused", function()
+    server:reset():reply(OK)
+    local fresh, fresh_bytes = run("show(http.fetch(url))", {})
+    local out, bytes = run([[
+      local bad = { user_agent = "a sample", headers = { ["X-A"] = "1" },
+        tls = { verify = false }, max_body = 1, http_version = "9" }
+      for _ = 1, 10 do assert(not pcall(http.fetch, url, bad)) end
+      show(http.fetch(url))]], {})
+    assert.equal(fresh, out)
+    assert.equal(fresh_bytes, bytes)
+  end)
+end)
