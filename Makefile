@@ -38,7 +38,7 @@ sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
 support := build/spec/posix_support.so build/spec/peer \
-  build/spec/slow_resolver.so build/spec/engine_test
+  build/spec/slow_resolver.so build/spec/engine_test build/spec/oom
 tools := build/bench/floor build/bench/held
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
@@ -72,6 +72,13 @@ build/spec/peer: spec/support/peer.c Makefile
 build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
+
+# A host of Lua's own: -E, since core.so finds Lua in it.
+build/spec/oom: lua_libs = $(shell for name in lua5.4 lua-5.4 lua; do \
+  $(PKG_CONFIG) --libs $$name 2>/dev/null && break; done)
+build/spec/oom: spec/support/oom.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -o $@ $< -Wl,-E $(lua_libs)
 
 # From the sources: it shares no objects with a build that runs beside it.
 $(BUILD)/spec/engine_test: spec/support/engine_test.c src/engine.c \

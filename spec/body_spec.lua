@@ -146,7 +146,7 @@ describe("read", function()
     server:script { "request", { send = chunked(body, 70001) }, "hold" }
     local r <close> = assert(http.get(server.url))
     local pieces = {}
-    repeat pieces[#pieces + 1] = r:read(30011) until #pieces * 30011 > #body
+    for i = 1, #body // 30011 + 1 do pieces[i] = assert(r:read(30011)) end
     assert.is_true(table.concat(pieces) == body)
   end)
 
@@ -551,12 +551,9 @@ describe("check = true", function()
       err.status, err.headers["x-a"], err.body, err.received })
   end)
 
-  for _, status in ipairs { 101, 199, 300, 301, 304, 400, 500, 599, 999 } do
-    local interim = status == 199
+  for _, status in ipairs { 101, 300, 301, 304, 400, 500, 599, 999 } do
     it(("refuses a %d"):format(status), function()
-      if interim then return end -- not a final status
-      server:reply(("HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n")
-        :format(status))
+      server:reply(("HTTP/1.1 %d No\r\n\r\n"):format(status))
       local r, err = http.get(server.url, { check = true })
       assert.is_nil(r)
       assert.same({ "status", status }, { err.code, err.status })

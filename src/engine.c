@@ -26,7 +26,7 @@ struct cw_engine {
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
   cw_deadlines deadlines;
-  cw_link open, free, doomed, news, new_phase; /* rings */
+  cw_link open, free, doomed, news, new_phase, exchanges; /* rings */
   size_t free_count, max_open, idle_connections;
   long pool; /* CURLMOPT_MAXCONNECTS as it was last set */
   cw_ledger ledger;
@@ -147,6 +147,7 @@ cw_engine *cw_engine_new(void) {
   cw_list_init(&e->doomed);
   cw_list_init(&e->news);
   cw_list_init(&e->new_phase);
+  cw_list_init(&e->exchanges);
   if (!set_up_multi(e)) {
     curl_multi_cleanup(e->multi);
     free(e);
@@ -209,7 +210,7 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
 }
 
 void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
-  if (e->free_count == FREE_TRANSFERS) {
+  if (t->worn || e->free_count == FREE_TRANSFERS) {
     cw_transfer_free(t);
     return;
   }
@@ -477,6 +478,7 @@ cw_link *cw_engine_next_news(cw_engine *e) {
 /* What others ask --------------------------------------------------------- */
 
 cw_link *cw_engine_open_ring(cw_engine *e) { return &e->open; }
+cw_link *cw_engine_exchanges(cw_engine *e) { return &e->exchanges; }
 size_t cw_engine_open(const cw_engine *e) {
   return (size_t)e->ledger.counters.open;
 }

@@ -70,6 +70,9 @@ int64_t cw_engine_now(cw_engine *e); /* reads the clock, microseconds */
 cw_link *cw_engine_open_ring(cw_engine *e);
 size_t cw_engine_open(const cw_engine *e);
 
+/* A ring for those who use it; the engine only keeps it. */
+cw_link *cw_engine_exchanges(cw_engine *e);
+
 bool cw_engine_full(const cw_engine *e);
 size_t cw_engine_max_open(const cw_engine *e);
 void cw_engine_set_max_open(cw_engine *e, size_t n);

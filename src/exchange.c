@@ -26,9 +26,12 @@ uint64_t cw_exchange_max_body(const cw_exchange *x) {
                                    CW_OPT_MAX_BODY);
 }
 
-cw_exchange *cw_exchange_new(cw_client *c) {
-  cw_exchange *x = malloc(sizeof *x);
-  if (!x) return NULL;
+void cw_exchange_new(cw_client *c, cw_exchange **owner) {
+  cw_exchange *x = *owner = malloc(sizeof *x);
+  if (!x) return;
+  x->owner = owner;
+  cw_list_init(&x->made);
+  cw_list_append(cw_engine_exchanges(c->engine), &x->made);
   x->client = cw_client_retain(c);
   cw_request_init(&x->request, c->defaults);
   cw_response_init(&x->response);
@@ -39,12 +42,12 @@ cw_exchange *cw_exchange_new(cw_client *c) {
   x->id = 0;
   x->opened = 0;
   x->check = x->awaiting = x->handed_out = false;
-  return x;
 }
 
 void cw_exchange_free(cw_exchange *x) {
   if (!x) return;
   cw_list_remove(&x->news);
+  cw_list_remove(&x->made);
   cw_body_clear(&x->body);
   cw_response_clear(&x->response);
   cw_request_clear(&x->request);
@@ -225,6 +228,12 @@ void cw_exchange_shutdown(cw_engine *e) {
     cw_exchange_release(cw_exchange_of(t), CW_LEAK_SHUTDOWN);
   }
   if (!cw_engine_foreign(e)) cw_ledger_summary(cw_engine_ledger(e), stderr);
+  cw_link *exchanges = cw_engine_exchanges(e);
+  while (!cw_list_empty(exchanges)) {
+    cw_exchange *x = CW_LIST_ENTRY(exchanges->next, cw_exchange, made);
+    *x->owner = NULL;
+    cw_exchange_free(x);
+  }
   cw_engine_close(e);
 }
 

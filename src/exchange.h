@@ -21,8 +21,11 @@ typedef struct cw_exchange {
   cw_response response;
   cw_body body;
   cw_error error;
-  cw_transfer *transfer; /* NULL: no stream is held */
-  cw_link news;          /* in the engine's ring of those with news */
+  cw_transfer *transfer;      /* NULL: no stream is held */
+  cw_link news;               /* in the engine's ring of those with news */
+  cw_link made;               /* in its ring of all exchanges */
+  struct cw_exchange **owner; /* who has it: a pointer to be NULLed if the
+                              ** engine is shut down first */
   uint64_t id;
   int64_t opened; /* when, on the engine's clock */
   cw_site site;   /* the line that asked */
@@ -32,8 +35,8 @@ typedef struct cw_exchange {
   bool handed_out;
 } cw_exchange;
 
-/* NULL: out of memory. Retains 'c'. */
-cw_exchange *cw_exchange_new(cw_client *c);
+/* '*owner' has it until it frees it; NULL: out of memory. Retains 'c'. */
+void cw_exchange_new(cw_client *c, cw_exchange **owner);
 
 /* Frees it; its stream must have been released. NULL is fine. */
 void cw_exchange_free(cw_exchange *x);
@@ -79,8 +82,9 @@ void cw_exchange_count_unclosed(cw_exchange *x);
 /* Ends every stream of the client; their readers get 'cancelled'. */
 void cw_exchange_close_client(cw_client *c);
 
-/* Ends every stream of the state as leaked at its shutdown, and says what
-** leaked on standard error. */
+/* Ends every stream of the state as leaked at its shutdown, says what leaked on
+** standard error, and frees the exchanges whose owners are still there: those
+** that a finalizer made when it was too late for another. */
 void cw_exchange_shutdown(cw_engine *e);
 
 /* Has what is still open when the process ends reported on standard error. */

@@ -126,7 +126,8 @@ static uint64_t count_open(const cw_client *c) {
 /* client:stats(), of a closed one too */
 static int c_stats(lua_State *L) {
   cw_client *c = check_any(L, 1);
-  cwl_push_stats(L, &c->counters, count_open(c));
+  cw_counters counters = c->counters;
+  cwl_push_stats(L, &counters, count_open(c));
   return 1;
 }
 

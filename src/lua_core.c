@@ -183,11 +183,12 @@ static int m_home(lua_State *L) {
 /* stats() -> the counters of the Lua state */
 static int m_stats(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
+  cw_counters counters = cw_engine_ledger(s->engine)->counters;
   uint64_t open = 0;
   cw_link *ring = cw_engine_open_ring(s->engine);
   for (cw_link *l = ring->next; l != ring; l = l->next)
     open++;
-  cwl_push_stats(L, &cw_engine_ledger(s->engine)->counters, open);
+  cwl_push_stats(L, &counters, open);
   return 1;
 }
 
@@ -208,8 +209,11 @@ static lua_Integer limit(lua_State *L, const char *name, lua_Integer least) {
 static void check_limit_names(lua_State *L) {
   lua_pushnil(L);
   while (lua_next(L, 1)) {
-    const char *name = luaL_tolstring(L, -2, NULL);
-    if (strcmp(name, "max_open") != 0 && strcmp(name, "idle_connections") != 0)
+    size_t n;
+    const char *name = luaL_tolstring(L, -2, &n);
+    bool known =
+      strcmp(name, "max_open") == 0 || strcmp(name, "idle_connections") == 0;
+    if (!known || strlen(name) != n)
       cwl_raise(L, "unknown limit '%s' (max_open, idle_connections)", name);
     lua_pop(L, 2);
   }
@@ -219,7 +223,9 @@ static void check_limit_names(lua_State *L) {
 static int m_limits(lua_State *L) {
   cw_engine *e = cwl_state_of(L)->engine;
   if (!lua_isnoneornil(L, 1)) {
-    luaL_checktype(L, 1, LUA_TTABLE);
+    if (!lua_istable(L, 1))
+      return cwl_raise(L, "limits: table expected, got %s",
+                       luaL_typename(L, 1));
     lua_settop(L, 1);
     check_limit_names(L);
     lua_Integer open = limit(L, "max_open", 1);
@@ -236,7 +242,7 @@ static int m_limits(lua_State *L) {
 
 /* type(value) -> "response", "closed response", "client", ... | nil */
 static int m_type(lua_State *L) {
-  luaL_checkany(L, 1);
+  if (lua_isnone(L, 1)) return cwl_raise(L, "type: value expected");
   if (cwl_push_response_type(L, 1)) return 1;
   const cw_client *c = cwl_test_client(L, 1);
   if (c)

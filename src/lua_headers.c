@@ -20,10 +20,12 @@ static cw_headers *check(lua_State *L) {
   return *(cw_headers **)luaL_checkudata(L, 1, "curlew.headers");
 }
 
-static cw_text text_at(lua_State *L, int at) {
-  cw_text text;
-  text.bytes = luaL_checklstring(L, at, &text.length);
-  return text;
+static cw_text name_at(lua_State *L, int at) {
+  cw_text name;
+  if (lua_type(L, at) != LUA_TSTRING)
+    cwl_raise(L, "header: string expected, got %s", luaL_typename(L, at));
+  name.bytes = lua_tolstring(L, at, &name.length);
+  return name;
 }
 
 static void push(lua_State *L, cw_text text) {
@@ -31,7 +33,7 @@ static void push(lua_State *L, cw_text text) {
 }
 
 int cwl_push_values(lua_State *L, const cw_headers *h, int name) {
-  cw_text wanted = text_at(L, name);
+  cw_text wanted = name_at(L, name);
   size_t count = cw_headers_count(h);
   int n = 0;
   for (size_t i = cw_headers_find(h, wanted, 0); i < count;
@@ -59,7 +61,7 @@ static bool singleton(cw_text name) {
 static int h_index(lua_State *L) {
   cw_headers *h = check(L);
   if (lua_type(L, 2) != LUA_TSTRING) return 0;
-  cw_text name = text_at(L, 2);
+  cw_text name = name_at(L, 2);
   size_t count = cw_headers_count(h), i = cw_headers_find(h, name, 0);
   if (i == count) return 0;
   size_t next = cw_headers_find(h, name, i + 1);

@@ -222,7 +222,12 @@ static void read_fields(lua_State *L, int value, const cw_option *row,
   }
   lua_pushnil(L);
   while (lua_next(L, value)) {
-    if (!lua_isinteger(L, -2)) read_field(L, list);
+    bool listed = lua_isinteger(L, -2) && lua_tointeger(L, -2) >= 1 &&
+                  lua_tointeger(L, -2) <= n;
+    if (!listed && lua_type(L, -2) != LUA_TSTRING)
+      cwl_raise(L, "option 'headers': a field's name is a string, got %s",
+                luaL_tolstring(L, -2, NULL));
+    if (!listed) read_field(L, list);
     lua_pop(L, 1);
   }
   if (!cw_settings_fields(s, cw_headers_retain(list))) out_of_memory(L);

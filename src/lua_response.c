@@ -255,7 +255,8 @@ static int m_open(lua_State *L) {
     return cwl_raise(L, "url: string expected, got %s", luaL_typename(L, URL));
   cwl_tell_leaks(L, s);
   box *b = new_box(L);
-  cw_exchange *x = b->x = cw_exchange_new(c);
+  cw_exchange_new(c, &b->x);
+  cw_exchange *x = b->x;
   if (!x) return cwl_raise(L, "not enough memory");
   cwl_site(L, s, 2, &x->site); /* 1 is the verb, which called us */
   x->opener = cwl_opener(L, s);
@@ -302,18 +303,20 @@ static bool want(lua_State *L, box *b, int index, bool *whole, size_t *n) {
   *whole = true;
   *n = SIZE_MAX;
   if (lua_type(L, index) == LUA_TNUMBER) {
-    lua_Integer count = luaL_checkinteger(L, index);
-    luaL_argcheck(L, count >= 0, index, "a number of bytes expected");
+    int exact;
+    lua_Integer count = lua_tointegerx(L, index, &exact);
+    luaL_argcheck(L, exact && count >= 0, index, "a number of bytes expected");
     *n = (size_t)count;
     *whole = *n > cw_exchange_max_body(b->x);
     /* read(0) asks whether there is more: that takes one byte to know */
     if (!*whole) cw_exchange_want(b->x, *n ? *n : 1);
     if (!*whole) return true;
   } else {
-    const char *format = luaL_checkstring(L, index);
-    if (*format == '*') format++; /* as io's, for old code */
-    luaL_argcheck(L, strcmp(format, "a") == 0, index,
-                  "\"a\" or a number of bytes expected");
+    size_t length;
+    const char *format = luaL_checklstring(L, index, &length);
+    size_t star = *format == '*'; /* as io's, for old code */
+    bool all = length == star + 1 && format[star] == 'a';
+    luaL_argcheck(L, all, index, "\"a\" or a number of bytes expected");
   }
   return cw_exchange_want_whole(b->x);
 }
@@ -477,6 +480,7 @@ static int r_move(lua_State *L) {
   lua_pushvalue(L, 2);
   lua_rawsetp(L, -2, b->x);
   to->x = b->x;
+  to->x->owner = &to->x;
   b->x = NULL;
   b->ending = MOVED;
   cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &b->where);

@@ -49,11 +49,27 @@ static bool interim(int status) {
   return status >= 100 && status < 200 && status != 101;
 }
 
+static bool has_field(const cw_headers *h, const char *lower) {
+  return cw_headers_find(h, (cw_text){lower, strlen(lower)}, 0) <
+         cw_headers_count(h);
+}
+
+/* libcurl takes a length that it cannot read for none (RFC 9112 section 6.3
+** calls it an error: nobody knows where the body ends). */
+static bool unreadable_length(const cw_response *r) {
+  bool bodiless = r->status < 200 || r->status == 204 || r->status == 304;
+  return !bodiless && r->length < 0 &&
+         has_field(r->headers, "content-length") &&
+         !has_field(r->headers, "transfer-encoding");
+}
+
 static size_t end_of_block(cw_transfer *t, size_t n) {
   t->in_block = false;
   if (!interim(t->response->status)) {
     make_final(t);
-    return n;
+    if (!unreadable_length(t->response)) return n;
+    t->response->final = false;
+    return refuse(t, CW_ERR_PROTOCOL, "the Content-Length cannot be read");
   }
   if (++t->interim > INTERIM_MAX)
     return refuse(t, CW_ERR_PROTOCOL, "more than 32 interim (1xx) responses");
@@ -128,6 +144,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
                         int local_port) {
   (void)ip, (void)local_ip, (void)port, (void)local_port;
   cw_transfer *t = data;
+  t->worn |= t->connected; /* libcurl tries again, on another connection */
   t->connected = true;
   enter_phase(t);
   return CURL_PREREQFUNC_OK;

@@ -18,6 +18,8 @@ typedef struct cw_transfer {
   cw_settings *baseline; /* a reference: what the handle is set to ... */
   uint64_t deviates;     /* ... but for these rows, of the last request */
   char detail[CURL_ERROR_SIZE];
+  bool worn; /* not to be used again: libcurl counts the stale connections that
+             ** a handle has met, and gives up at the sixth */
   const int64_t *now; /* borrowed: the engine's clock, microseconds */
   cw_link *touched;   /* borrowed: the engine's ring of owners with news */
   cw_link *new_phase; /* borrowed: its ring of transfers in another phase */

@@ -43,12 +43,32 @@ static const char *fault(const char *text, size_t length) {
 
 /* Life -------------------------------------------------------------------- */
 
-static CURLUcode parse(cw_url *u, const char *text) {
+/* 'text' with its spaces percent-encoded: libcurl would write a plus for those
+** of a query. Freed by the caller. */
+static char *encode_spaces(const char *text, size_t length) {
+  char *encoded = malloc(length * 3 + 1), *to = encoded;
+  for (; encoded && *text; text++) {
+    if (*text == ' ')
+      to = (char *)memcpy(to, "%20", 3) + 3;
+    else
+      *to++ = *text;
+  }
+  if (encoded) *to = '\0';
+  return encoded;
+}
+
+/* Bytes above 126 are percent-encoded by libcurl. */
+static CURLUcode parse(cw_url *u, const char *text, size_t length) {
+  bool spaces = strchr(text, ' ') != NULL;
+  char *encoded = spaces ? encode_spaces(text, length) : NULL;
   u->text = strdup(text);
   u->parsed = curl_url();
-  if (!u->text || !u->parsed) return CURLUE_OUT_OF_MEMORY;
-  /* spaces and bytes above 126 in path and query are percent-encoded */
-  return curl_url_set(u->parsed, CURLUPART_URL, text, CURLU_URLENCODE);
+  CURLUcode rc = CURLUE_OUT_OF_MEMORY;
+  if (u->text && u->parsed && (encoded || !spaces))
+    rc = curl_url_set(u->parsed, CURLUPART_URL, encoded ? encoded : text,
+                      CURLU_URLENCODE);
+  free(encoded);
+  return rc;
 }
 
 cw_url *cw_url_new(const char *text, size_t length, cw_error *e) {
@@ -58,7 +78,7 @@ cw_url *cw_url_new(const char *text, size_t length, cw_error *e) {
     return NULL;
   }
   cw_url *u = calloc(1, sizeof *u);
-  CURLUcode rc = u ? parse(u, text) : CURLUE_OUT_OF_MEMORY;
+  CURLUcode rc = u ? parse(u, text, length) : CURLUE_OUT_OF_MEMORY;
   if (rc == CURLUE_OK) {
     u->refs = 1;
     u->https = strncasecmp(text, "https:", 6) == 0;

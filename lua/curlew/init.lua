@@ -21,14 +21,7 @@ if type(path) == "string" then
   core.home(path:match("^(.*)init%.lua$") or "")
 end
 
-local http = {
-  _VERSION = "curlew " .. core.version,
-  leaks = leaks,
-  limits = core.limits,
-  stats = core.stats,
-  features = core.features,
-  type = core.type,
-}
+local http = { _VERSION = "curlew " .. core.version, leaks = leaks }
 
 local default = core.client()
 
@@ -41,6 +34,20 @@ local function teach_colon(client, name)
   if kind ~= "client" and kind ~= "closed client" then
     error("call client:" .. name .. "(...) with a colon", 3)
   end
+end
+
+for _, name in ipairs { "features", "limits", "stats" } do
+  local f = core[name]
+  http[name] = function(...)
+    if ... == http then teach_dot(name) end
+    return f(...)
+  end
+end
+
+--- What a value is: "response", "closed response", "client", ... or nil.
+function http.type(...)
+  if ... == http and select("#", ...) > 1 then teach_dot("type") end
+  return core.type(...)
 end
 
 -- The two faces of one verb: http.get(url, options), client:get(url, options).

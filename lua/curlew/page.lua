@@ -9,6 +9,12 @@ Page.__name = "curlew.page"
 
 local page = {}
 
+local function teach_colon(self, name)
+  if getmetatable(self) ~= Page then
+    error("call page:" .. name .. "(...) with a colon", 3)
+  end
+end
+
 --- Makes a page of a response whose body has been read.
 -- @tparam response r
 -- @tparam string body
@@ -32,6 +38,7 @@ end
 -- @tparam string name
 -- @treturn string... none when absent
 function Page:header(name)
+  teach_colon(self, "header")
   return core.values(self.headers, name)
 end
 
@@ -39,6 +46,7 @@ end
 -- @treturn page|nil itself
 -- @treturn error code "status"
 function Page:check()
+  teach_colon(self, "check")
   if self.ok then return self end
   local err = core.refusal(self.request.method, self.url, self.status,
     self.reason)
@@ -47,9 +55,8 @@ function Page:check()
   return nil, err
 end
 
-function Page:__tostring()
-  return ("curlew.page (%d %s, %d bytes)"):format(self.status, self.url,
-    #self.body)
+function Page:__tostring() -- no url: that may hold a secret
+  return ("curlew.page (%d, %d bytes)"):format(self.status, #self.body)
 end
 
 return page

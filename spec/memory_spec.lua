@@ -1,0 +1,136 @@
+--- Every allocation of Lua's fails once, one after the other: never a crash,
+-- never a descriptor left, and the law holds. The host that does it is
+-- spec/support/oom.c.
+
+local support = require "spec.support"
+local posix = support.posix
+
+local SCRIPT = [[
+local http = require "curlew"
+local core = require "curlew.core"
+local url, secure, ca, refused = ...
+
+-- What ought to fail for another reason than memory.
+local function fails_with(code, r, err)
+  assert(r == nil)
+  if err.code ~= code then error(err) end
+  assert(#tostring(err) > 0)
+  return err
+end
+
+do -- a small body, its headers and its text
+  local r <close> = assert(http.get(url .. "/headers", { query = { a = 1 } }))
+  for name, value in pairs(r.headers) do assert(#name > 0 and #value >= 0) end
+  assert(r.ok and #r:text() > 0 and select("#", r:header("set-cookie")) == 3)
+  assert(r.info.times.total > 0 and #tostring(r) > 0)
+end
+
+do -- a large one, some of it read, its scope left
+  local r <close> = assert(http.get(url .. "/slow", { timeout = 5 }))
+  assert(r:read(1, 10, 100))
+  assert(#http.leaks.open() == 1 and http.stats().open == 1)
+end
+
+do -- the same over TLS
+  local r <close> = assert(http.get(secure .. "/slow", { tls = { ca = ca } }))
+  assert(r:read(1, 10, 100))
+end
+
+do -- moved, and closed by its owner
+  local function open()
+    local r <close> = assert(http.get(url .. "/slow"))
+    return r:move()
+  end
+  open():close()
+end
+
+do -- a client, a page, and a status that is refused
+  local client <close> = http.client { base_url = url, check = true,
+    headers = { ["X-Test"] = "x" } }
+  assert(#assert(client:fetch("small")).body == 20)
+  assert(#fails_with("status", client:get("status/404")).body > 0)
+end
+
+do -- nobody is there; no url
+  fails_with("connect", http.get(refused))
+  fails_with("url", http.get("http://:x:/"))
+end
+
+do -- forgotten, and found by the collector
+  assert(http.get(url .. "/slow"))
+  collectgarbage()
+end
+
+do -- in a coroutine that is dropped
+  coroutine.wrap(function()
+    local r <close> = assert(http.get(url .. "/slow"))
+    coroutine.yield(r)
+  end)()
+end
+
+do -- in a task that is closed while it waits
+  core.waiter(function() coroutine.yield() end)
+  local task = coroutine.create(function()
+    local r <close> = assert(http.get(url .. "/slow"))
+    error(r)
+  end)
+  core.task(task)
+  assert(coroutine.resume(task))
+  assert(coroutine.close(task))
+  core.waiter(nil)
+end
+]]
+
+-- Where this process runs under a sanitizer, the host has to as well.
+local function sanitizer()
+  local maps <close> = assert(io.open("/proc/self/maps"))
+  return maps:read("a"):match("/%S*libasan%S*")
+end
+
+describe("Without memory", function()
+  local nginx, path, refused
+
+  setup(function()
+    nginx = support.nginx()
+    path = support.folder() .. "/script.lua"
+    local file <close> = assert(io.open(path, "w"))
+    assert(file:write(SCRIPT))
+    local fd, port = posix.listen()
+    posix.close(fd)
+    refused = ("http://127.0.0.1:%d/"):format(port)
+  end)
+
+  -- Runs the host; returns how many states it made, and how many scripts ended
+  -- with an error.
+  local function run(mode)
+    local child <close> = assert(posix.spawn {
+      support.build .. "/spec/oom", mode, path, nginx.http, nginx.https,
+      nginx.ca, refused, stderr = true, preload = true,
+      env = { LUA_PATH = package.path, LUA_CPATH = package.cpath,
+        LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false,
+        LD_PRELOAD = sanitizer() or false },
+    })
+    local out, err, done = child:communicate("", 120)
+    assert.is_true(done, "the host is still running")
+    local kind, code = child:wait()
+    assert.same({ "exit", 0 }, { kind, code }, out .. err:sub(-2000))
+    local runs, errors = out:match("^(%d+) runs, (%d+) errors\n$")
+    return math.tointeger(runs), math.tointeger(errors)
+  end
+
+  it("for one allocation nothing is lost: garbage makes room", function()
+    local runs, errors = run("once")
+    assert.is_true(runs > 500)
+    assert.equal(0, errors)
+  end)
+
+  it("for one allocation and its repetition, nothing stays open", function()
+    local runs, errors = run("twice")
+    assert.is_true(errors > 500 and errors <= runs)
+  end)
+
+  it("from an allocation on, nothing stays open", function()
+    local runs, errors = run("on")
+    assert.is_true(errors > 500 and errors <= runs)
+  end)
+end)
