@@ -451,6 +451,20 @@ describe("A fork", function()
     assert.equal("", err)
   end)
 
+  it("that reads on in a stream of the parent's gets an error", function()
+    local out, err = fork([[
+      posix.alarm_signal(5, "TERM") -- rather than wait for ever
+      local said = {}
+      for i, r in ipairs { plain, secure } do
+        local ok, bytes, why = pcall(r.read, r, 1 << 20)
+        said[i] = tostring(not ok or (bytes == nil and why ~= nil))
+      end
+      write(table.concat(said, " "))
+    ]])
+    assert.equal("0\ttrue true\n" .. TAIL, out)
+    assert.equal("", err)
+  end)
+
   it("that collects everything leaves the parent's alone", function()
     local out, err = fork([[
       http.stats()

@@ -554,6 +554,14 @@ describe("A recycled handle", function()
     return out, requests[#requests]
   end
 
+  -- The same, once a suite, for what others are held against.
+  local references = {}
+  local function refer(script, sample)
+    local key = script .. tostring(sample.answers)
+    references[key] = references[key] or table.pack(run(script, sample))
+    return table.unpack(references[key], 1, 2)
+  end
+
   local function fill(template, sample)
     return (template:gsub("%u+", { SET = sample.set,
       ASK = sample.ask or "url", PROBE = sample.probe or "",
@@ -563,17 +571,17 @@ describe("A recycled handle", function()
   local ALONE = "show(http.fetch(ASK, { PROBE }))"
 
   local function assert_as_fresh(script, sample)
-    local fresh, fresh_bytes = run(fill(ALONE, sample), sample)
+    local fresh, fresh_bytes = refer(fill(ALONE, sample), sample)
     local out, bytes = run(fill(script, sample), sample)
     assert.equal(fresh, out)
     if fresh_bytes then assert.equal(fresh_bytes, bytes) end
   end
 
-  -- 'false' in the place of the value.
-  local function off(row)
-    if row.group then return ("%s = { %s = false }"):format(row.group, row.name)
-    end
-    return row.name .. " = false"
+  -- The sample, and 'false' in the place of its value.
+  local function with_off(sample, row)
+    local form = row.group and "%s = { %s = false }" or "%.0s%s = false"
+    return setmetatable({ off = form:format(row.group or "", row.name) },
+      { __index = sample })
   end
 
   for _, row in ipairs(rows) do
@@ -582,7 +590,7 @@ describe("A recycled handle", function()
 
       if not sample.unfelt then
         it("feels the sample of " .. what, function()
-          local fresh, fresh_bytes = run(fill(ALONE, sample), sample)
+          local fresh, fresh_bytes = refer(fill(ALONE, sample), sample)
           local out, bytes = run(
             fill("show(http.fetch(ASK, { SET, PROBE }))", sample), sample)
           assert.not_same({ fresh, fresh_bytes }, { out, bytes })
@@ -599,7 +607,7 @@ describe("A recycled handle", function()
         end)
 
         it("has what its client has after another's: " .. what, function()
-          local first, first_bytes = run(
+          local first, first_bytes = refer(
             fill("show(http.client({ SET }):fetch(ASK, { PROBE }))", sample),
             sample)
           local out, bytes = run(fill([[
@@ -618,18 +626,18 @@ describe("A recycled handle", function()
             local client = http.client { SET }
             client:fetch(ASK)
             show(client:fetch(ASK, { OFF, PROBE }))]],
-            setmetatable({ off = off(row) }, { __index = sample }))
+            with_off(sample, row))
         end)
 
         it("has the client's again after a false: " .. what, function()
-          sample = setmetatable({ off = off(row) }, { __index = sample })
-          local first, first_bytes = run(
+          local first, first_bytes = refer(
             fill("show(http.client({ SET }):fetch(ASK, { PROBE }))", sample),
             sample)
           local out, bytes = run(fill([[
             local client = http.client { SET }
             client:fetch(ASK, { OFF, PROBE })
-            show(client:fetch(ASK, { PROBE }))]], sample), sample)
+            show(client:fetch(ASK, { PROBE }))]], with_off(sample, row)),
+            sample)
           assert.equal(first, out)
           assert.equal(first_bytes, bytes)
         end)
@@ -676,6 +684,26 @@ describe("A recycled handle", function()
     ]], { peer.https, peer.ca })
     assert.same({ 0, "" }, { code, err })
     assert.equal("200\ntls\n200\n200\ntls\n200\n200\n200\ntls\n", out)
+  end)
+
+  it("looks at the name again after it was told not to", function()
+    local _, code, out, err = support.run([[
+      local http = require "curlew"
+      local trusts = http.client { tls = { ca = arg[2] } }
+      local blind = trusts:extend { tls = { verify = false } }
+      local function try(client, options)
+        local page, why = client:fetch(arg[1], options)
+        print(page and page.status or why.code)
+      end
+      try(trusts, { tls = { verify = false } })
+      try(trusts)
+      try(blind)
+      try(trusts)
+      try(blind, { tls = { verify = true } })
+      try(http.client(), { tls = { ca = arg[2] } })
+    ]], { peer.wrong_name, peer.ca })
+    assert.same({ 0, "" }, { code, err })
+    assert.equal("200\ntls\n200\ntls\ntls\ntls\n", out)
   end)
 
   it("has none of what a request had that was refused", function()

@@ -91,6 +91,13 @@ describe("A look-up that hangs", function()
     ]])
   end)
 
+  it("may have its answer when lua_close has been", function()
+    assert_at_once("true\n", [[
+      http.get("http://name.late/", { timeout = 0.05 })
+      say(at_once())
+    ]])
+  end)
+
   it("is not awaited by an exit that closes no state", function()
     assert_at_once("true\n", [[
       http.get(URL, { timeout = 0.1 })

@@ -84,9 +84,13 @@ end)
 
 describe("Headers are final", function()
   it("with an unsolicited 101, whose connection is not used again", function()
-    local page = assert(fetch_closed(
-      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\nbytes"))
-    assert.same({ 101, "other" }, { page.status, page.headers.upgrade })
+    server:script { "request", { send = "HTTP/1.1 101 Switching Protocols\r\n"
+      .. "Upgrade: other\r\n\r\n" }, "hold" }
+    server:replies(OK)
+    do
+      local r <close> = assert(http.get(server.url))
+      assert.same({ 101, "other" }, { r.status, r.headers.upgrade })
+    end
     assert.is_false(kept())
   end)
 

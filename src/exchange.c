@@ -156,7 +156,13 @@ void cw_exchange_refuse(cw_exchange *x) {
 /* Only now may a paused transfer go on: until here there was enough. */
 static void begin_to_wait(cw_exchange *x) {
   cw_engine *e = x->client->engine;
-  if (!x->transfer || cw_body_ready(&x->body) || cw_engine_foreign(e)) return;
+  if (!x->transfer || cw_body_ready(&x->body)) return;
+  if (cw_engine_foreign(e)) {
+    cw_error_set(&x->error, CW_ERR_CANCELLED, CW_PHASE_BODY,
+                 "it belongs to the process that was forked");
+    cw_engine_release(e, x->transfer, CW_BY_ERROR, false);
+    return;
+  }
   x->transfer->done_as = CW_BY_EOF;
   cw_engine_want(e, x->transfer, true);
   cw_engine_resume(e, x->transfer);

@@ -6,9 +6,8 @@
 
 #include "lua_core.h"
 
-/* Pushes the table of stats() for 'c', a copy: pushing may run finalizers,
-*which
-** count. 'open' is as walked. */
+/* Pushes the table of stats(). 'c' is a copy, since pushing may run finalizers,
+** which count; 'open' is as walked. */
 void cwl_push_stats(lua_State *L, const cw_counters *c, uint64_t open);
 
 /* Pushes the records of the oldest three open responses. */

@@ -1,8 +1,9 @@
 /* slow_resolver: preloaded into a script of the specs, so that names and
 ** connections take their time. A name that ends in ".slow" is looked up for
-** three seconds, in vain; one that ends in ".none" is not there, and no name
-** server is asked. What listens has room for one connection: the next one is
-** left waiting. Test only.
+** three seconds, in vain; one that ends in ".late" for a short time, which the
+** process outlives even when all else of it has ended; one that ends in
+** ".none" is not there, and no name server is asked. What listens has room for
+** one connection: the next one is left waiting. Test only.
 ** Built by
 **   gcc -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -shared \
 **     spec/support/slow_resolver.c -o build/spec/slow_resolver.so
@@ -10,12 +11,15 @@
 
 #include <dlfcn.h>
 #include <netdb.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
 
-enum { SECONDS = 3 };
+enum { SLOW_MS = 3000, LATE_MS = 300, GRACE_MS = 100 };
+
+static atomic_int late; /* look-ups of ".late" that have no answer yet */
 
 typedef int lookup(const char *node, const char *service,
                    const struct addrinfo *hints, struct addrinfo **found);
@@ -28,15 +32,35 @@ static bool ends_in(const char *name, const char *end) {
 
 static void *next_in_line(const char *name) { return dlsym(RTLD_NEXT, name); }
 
+static void wait_ms(long ms) {
+  struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+  while (nanosleep(&left, &left) != 0)
+    ;
+}
+
+static int no_such_name(long after_ms) {
+  wait_ms(after_ms);
+  return EAI_NONAME;
+}
+
+/* The thread that asked goes on: into code that is still there, or not. */
+__attribute__((destructor)) static void outlive(void) {
+  if (!late) return;
+  while (late)
+    wait_ms(1);
+  wait_ms(GRACE_MS);
+}
+
 int getaddrinfo(const char *node, const char *service,
                 const struct addrinfo *hints, struct addrinfo **found) {
   lookup *real = NULL;
-  struct timespec left = {.tv_sec = SECONDS};
   if (ends_in(node, ".none")) return EAI_NONAME;
-  if (ends_in(node, ".slow")) {
-    while (nanosleep(&left, &left) != 0)
-      ;
-    return EAI_NONAME;
+  if (ends_in(node, ".slow")) return no_such_name(SLOW_MS);
+  if (ends_in(node, ".late")) {
+    late++;
+    int answer = no_such_name(LATE_MS);
+    late--;
+    return answer;
   }
   *(void **)&real = next_in_line("getaddrinfo");
   return real(node, service, hints, found);
