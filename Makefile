@@ -112,7 +112,7 @@ test: rock support ## install what is missing and the rock, run the specs
 	@script/suite $(tree_dirs) $(ARGS)
 
 stress: rock support ## the specs with a collector that never rests
-	@CURLEW_RESTLESS=1 script/suite $(tree_dirs) $(ARGS)
+	@script/stress $(tree_dirs) $(ARGS)
 
 # Order: nothing can be built before the needs are there.
 .PHONY: test-needs check-needs bench-needs

@@ -190,6 +190,18 @@ describe("timeout.idle", function()
     assert.equal("more", r:read(4))
   end)
 
+  it("is whole for each read, however long ago the last one was", function()
+    server:script { "request", { send = HEADERS .. "some" }, "hold" }
+    local limit = 3 * SHORT
+    local r <close> = assert(http.get(server.url,
+      { timeout = { idle = limit } }))
+    assert.equal("some", r:read(4))
+    posix.nap(2 * limit)
+    local began = posix.monotonic()
+    assert_late("body", "timeout.idle", r:read(1))
+    assert.is_true(posix.monotonic() - began > limit / 2)
+  end)
+
   it("does not count while other requests are made", function()
     server:script { "request", { send = HEADERS .. "some" }, "wait",
       { send = "more" }, "hold" }
@@ -265,14 +277,13 @@ describe("A deadline", function()
     server:script { "request", { send = HEADERS },
       { loop = { "wait", { send = "z" } } } }
     local r <close> = assert(http.get(server.url, { deadline = 2 * SHORT }))
-    local function drain()
-      while true do
-        server:go()
-        local byte, err = r:read(1)
-        if not byte then return byte, err end
-      end
-    end
-    assert_late("body", "deadline", promptly(drain))
+    local last = posix.monotonic() + MUCH
+    local byte, err
+    repeat
+      server:go()
+      byte, err = r:read(1)
+    until not byte or posix.monotonic() > last
+    assert_late("body", "deadline", byte, err)
   end)
 
   it("ends headers that stop", function()

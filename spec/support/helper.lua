@@ -47,7 +47,7 @@ if http then warm_up(http) end
 if os.getenv("CURLEW_RESTLESS") == "1" then
   collectgarbage("incremental")
   collectgarbage("setpause", 0)
-  collectgarbage("setstepmul", 10000)
+  collectgarbage("setstepmul", 400)
 end
 
 -- ---- before and after ----
