@@ -219,19 +219,28 @@ describe("An option", function()
     assert.equal(before.open, after.open)
   end
 
+  local function it_refuses(name, f)
+    it(name, function()
+      local before = http.stats()
+      f()
+      assert_untouched(before)
+    end)
+  end
+
   -- The call raises a string that begins with its caller's line and has each
-  -- of these plain texts.
+  -- of these plain texts. (luassert only where it fails: there are thousands,
+  -- and the suite also runs with a collector that never rests.)
   local function assert_raises(door, options, ...)
-    local before = http.stats()
     local ok, message = pcall(doors[door], options)
-    assert.is_false(ok)
-    assert.is_string(message)
-    assert.equal(("%s:%d: "):format(HERE, at), message:match("^[^:]*:%d+: "))
-    for _, text in ipairs { ... } do
-      local found = message:find(text, 1, true)
-      assert.equal(text, found and text or message)
+    if ok or type(message) ~= "string" then
+      assert.equal(door .. " raises", { ok, message })
     end
-    assert_untouched(before)
+    local site = ("%s:%d: "):format(HERE, at)
+    if message:sub(1, #site) ~= site then assert.equal(site, message) end
+    for i = 1, select("#", ...) do
+      local text = select(i, ...)
+      if not message:find(text, 1, true) then assert.equal(text, message) end
+    end
   end
 
   -- Makes fresh options for each door that the row goes through.
@@ -284,7 +293,7 @@ describe("An option", function()
   for _, row in ipairs(rows) do
     local name = full_name(row)
 
-    it("of a wrong kind is refused: " .. name, function()
+    it_refuses("of a wrong kind is refused: " .. name, function()
       for kind, value in pairs(values) do
         if not takes[row.kind][kind] then
           assert_row_refuses(row, value, quoted(row),
@@ -294,7 +303,7 @@ describe("An option", function()
     end)
 
     for _, number in ipairs(wrong_numbers[row.kind] or {}) do
-      it(("out of its range is refused: %s = %s"):format(name, number),
+      it_refuses(("out of its range is refused: %s = %s"):format(name, number),
         function()
           assert_row_refuses(row, number, quoted(row),
             row.kind .. " from ", " expected, got ")
@@ -311,7 +320,7 @@ describe("An option", function()
       end)
     end
 
-    it("with nearly the name of " .. name .. " is refused, and told", function()
+    it_refuses("with nearly the name is told it: " .. name, function()
       local wrong = { row.name .. row.name:sub(-1), row.name:sub(1, 1):upper()
         .. row.name:sub(2) }
       for _, near in ipairs(wrong) do
@@ -324,24 +333,31 @@ describe("An option", function()
       end
     end)
 
-    if is_text[row.kind] and row.name ~= "url" then
-      it("with a control byte is refused: " .. name, function()
+    if is_text[row.kind] and row.name ~= "url" and not row.choices then
+      it_refuses("with a control byte is refused: " .. name, function()
         for code = 0, 32 do
           local byte = string.char(code == 32 and 127 or code)
           if byte ~= "\t" then
-            assert_row_refuses(row, "a" .. byte .. "b", quoted(row))
-            assert_row_refuses(row, "a" .. byte, quoted(row))
+            assert_raises("http.fetch", given(row, "a" .. byte .. "b"),
+              quoted(row))
+            assert_raises("http.fetch", given(row, "a" .. byte), quoted(row))
           end
         end
       end)
 
-      it("that is an empty text is refused: " .. name, function()
+      it_refuses("with a line's end or a NUL is refused: " .. name, function()
+        for _, text in ipairs { "a\r\nX: b", "a\n", "\r", "a\0" } do
+          assert_row_refuses(row, text, quoted(row))
+        end
+      end)
+
+      it_refuses("that is an empty text is refused: " .. name, function()
         assert_row_refuses(row, "", quoted(row))
       end)
     end
 
     if row.choices then
-      it("that is none of the choices is refused: " .. name, function()
+      it_refuses("that is none of the choices is refused: " .. name, function()
         local choice = row.choices[1]
         for _, other in ipairs { "9", choice .. "0", " " .. choice,
           choice .. "\0" } do
@@ -352,7 +368,7 @@ describe("An option", function()
     end
 
     if row.requests_only then
-      it("of a request alone is refused by a client: " .. name, function()
+      it_refuses("of requests is refused by a client: " .. name, function()
         for door in pairs(makes_client) do
           assert_raises(door, given(row, "X"), "option '" .. name .. "'")
         end
@@ -369,21 +385,21 @@ describe("An option", function()
   end
 
   for group, members in pairs(groups) do
-    it("that is a group and empty is refused: " .. group, function()
+    it_refuses("that is a group and empty is refused: " .. group, function()
       for door in pairs(doors) do
         assert_raises(door, { [group] = {} }, "option '" .. group .. "'",
           "empty")
       end
     end)
 
-    it("that is a group takes names only: " .. group, function()
+    it_refuses("that is a group takes names only: " .. group, function()
       for door in pairs(doors) do
         assert_raises(door, { [group] = { 5 } }, "option '" .. group .. "'",
           "names expected")
       end
     end)
 
-    it("that is a group with nearly its name is refused: " .. group, function()
+    it_refuses("with nearly a group's name is told it: " .. group, function()
       for door in pairs(doors) do
         assert_raises(door, { [group .. "s"] = { [members[1].name] = 5 } },
           "unknown option '" .. group .. "s'",
@@ -392,7 +408,7 @@ describe("An option", function()
     end)
   end
 
-  it("that is the group timeout is seconds or a table", function()
+  it_refuses("that is the group timeout is seconds or a table", function()
     for _, value in ipairs { "5", true, print, io.stdout } do
       for door in pairs(doors) do
         assert_raises(door, { timeout = value }, "option 'timeout'",
@@ -401,7 +417,7 @@ describe("An option", function()
     end
   end)
 
-  it("that is the group timeout is refused out of its range", function()
+  it_refuses("that is the group timeout is refused out of its range", function()
     for _, value in ipairs(wrong_numbers.seconds) do
       for door in pairs(doors) do
         assert_raises(door, { timeout = value }, "option 'timeout",
@@ -410,7 +426,7 @@ describe("An option", function()
     end
   end)
 
-  it("that is the group tls is a table", function()
+  it_refuses("that is the group tls is a table", function()
     for _, value in ipairs { "5", true, 5, print, io.stdout } do
       for door in pairs(doors) do
         assert_raises(door, { tls = value }, "option 'tls'",
@@ -419,7 +435,7 @@ describe("An option", function()
     end
   end)
 
-  it("too large by a factor of 1000 is asked whether it means ms", function()
+  it_refuses("too large by far is asked whether it means ms", function()
     assert_raises("http.get", { timeout = { connect = 100000 } },
       "(milliseconds?)")
   end)
@@ -429,7 +445,7 @@ describe("An option", function()
     assert.matches("unknown option 'something_else'$", message)
   end)
 
-  it("with a NUL behind its name is unknown", function()
+  it_refuses("with a NUL behind its name is unknown", function()
     for _, row in ipairs(rows) do
       local typo = { name = row.name .. "\0", group = row.group }
       assert_raises("http.get", given(typo, values.table), "unknown option")
@@ -437,20 +453,20 @@ describe("An option", function()
     end
   end)
 
-  it("without a name is refused", function()
+  it_refuses("without a name is refused", function()
     for _, key in ipairs { 2, 1.5, true, print } do
       assert_raises("http.get", { [key] = "x" }, "options: ")
       assert_raises("http.client", { [key] = "x" }, "options: ")
     end
   end)
 
-  it("method is no verb's", function()
+  it_refuses("method is no verb's", function()
     for _, door in ipairs { "http.get", "http.head", "client:get" } do
       assert_raises(door, { method = "PUT" }, "option 'method'")
     end
   end)
 
-  it("base_url of a client is a url", function()
+  it_refuses("base_url of a client is a url", function()
     for _, base in ipairs { "example.com", "ftp://example.com", "http:///x",
       "http://h\\x", "http://h/\t", "http://h:99999" } do
       assert_raises("http.client", { base_url = base }, "option 'base_url'")
@@ -458,7 +474,7 @@ describe("An option", function()
     end
   end)
 
-  it("options is a table", function()
+  it_refuses("options is a table", function()
     for _, value in ipairs { "text", 5, true, print } do
       for _, door in ipairs { "http.get", "http.head", "http.fetch",
         "client:get", "http.client", "client:extend" } do

@@ -146,9 +146,19 @@ void cw_exchange_hand_out(cw_exchange *x) {
   cw_engine_want(x->client->engine, x->transfer, false);
 }
 
+/* A stream of the parent's is not read on: it would be the parent's bytes. */
+static void give_up_in_fork(cw_exchange *x) {
+  cw_engine *e = x->client->engine;
+  if (!x->transfer || !cw_engine_foreign(e)) return;
+  cw_error_set(&x->error, CW_ERR_CANCELLED, CW_PHASE_BODY,
+               "it belongs to the process that was forked");
+  cw_engine_release(e, x->transfer, CW_BY_ERROR, false);
+}
+
 void cw_exchange_refuse(cw_exchange *x) {
   x->check = true;
   x->awaiting = x->handed_out = false;
+  give_up_in_fork(x);
 }
 
 /* Reading ----------------------------------------------------------------- */
@@ -156,13 +166,8 @@ void cw_exchange_refuse(cw_exchange *x) {
 /* Only now may a paused transfer go on: until here there was enough. */
 static void begin_to_wait(cw_exchange *x) {
   cw_engine *e = x->client->engine;
+  give_up_in_fork(x);
   if (!x->transfer || cw_body_ready(&x->body)) return;
-  if (cw_engine_foreign(e)) {
-    cw_error_set(&x->error, CW_ERR_CANCELLED, CW_PHASE_BODY,
-                 "it belongs to the process that was forked");
-    cw_engine_release(e, x->transfer, CW_BY_ERROR, false);
-    return;
-  }
   x->transfer->done_as = CW_BY_EOF;
   cw_engine_want(e, x->transfer, true);
   cw_engine_resume(e, x->transfer);
@@ -235,8 +240,9 @@ void cw_exchange_shutdown(cw_engine *e) {
   }
   if (!cw_engine_foreign(e)) cw_ledger_summary(cw_engine_ledger(e), stderr);
   cw_link *exchanges = cw_engine_exchanges(e);
-  while (!cw_list_empty(exchanges)) {
-    cw_exchange *x = CW_LIST_ENTRY(exchanges->next, cw_exchange, made);
+  for (cw_link *l = exchanges->next, *next; l != exchanges; l = next) {
+    cw_exchange *x = CW_LIST_ENTRY(l, cw_exchange, made);
+    next = l->next;
     *x->owner = NULL;
     cw_exchange_free(x);
   }
