@@ -136,5 +136,7 @@ static bool says_later(int status) {
 void cw_error_from_status(cw_error *e, int status, const char *reason) {
   cw_error_set(e, CW_ERR_STATUS, CW_PHASE_HEADERS, "the status is %d%s%s",
                status, *reason ? " " : "", reason);
+  for (char *c = e->text; *c; c++) /* the reason is the server's own words */
+    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
   e->retryable = says_later(status);
 }
