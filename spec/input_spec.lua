@@ -4,7 +4,7 @@
 
 local support = require "spec.support"
 local http = require "curlew"
-local core = require "curlew.core"
+local scheduler = require "spec.support.scheduler"
 
 local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 local LARGE = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\nsome"
@@ -753,38 +753,6 @@ describe("A response's fields", function()
 end)
 
 -- ---- at the same time ----
-
--- A scheduler of twenty lines: tasks that wait are kept by their token.
-local function scheduler()
-  local waiting = {}
-  core.waiter(function(token)
-    waiting[token] = coroutine.running()
-    coroutine.yield()
-  end)
-  local self = {}
-
-  function self.spawn(f, ...)
-    local task = coroutine.create(f)
-    core.task(task)
-    assert(coroutine.resume(task, ...))
-    return task
-  end
-
-  -- One round; false when nobody waits.
-  function self.round(seconds)
-    core.step(seconds)
-    for token in core.ready do
-      local task = waiting[token]
-      waiting[token] = nil
-      if task then assert(coroutine.resume(task)) end
-    end
-    return next(waiting) ~= nil
-  end
-
-  function self.close() core.waiter(nil) end
-
-  return setmetatable(self, { __close = self.close })
-end
 
 describe("A response that is being read", function()
   local uses = {

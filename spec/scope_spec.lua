@@ -5,7 +5,7 @@
 local support = require "spec.support"
 local counters = require "spec.support.counters"
 local http = require "curlew"
-local core = require "curlew.core"
+local scheduler = require "spec.support.scheduler"
 local leaks = require "curlew.leaks"
 
 -- How many scopes a row runs.
@@ -482,37 +482,6 @@ local function interrupted_everywhere(scope)
   end
 end
 
--- The tasks that wait, by their tokens; a wait is left by a closed coroutine.
-local function tasks()
-  local waiting = {}
-  core.waiter(function(token)
-    waiting[token] = coroutine.running()
-    coroutine.yield()
-  end)
-  local self = { close = function() core.waiter(nil) end }
-
-  function self.spawn(f)
-    local task = coroutine.create(f)
-    core.task(task)
-    assert(coroutine.resume(task))
-    return task
-  end
-
-  -- Lets them run until enough() says so.
-  function self.run(enough)
-    while not enough() do
-      core.step()
-      for token in core.ready do
-        local task = waiting[token]
-        waiting[token] = nil
-        if task then assert(coroutine.resume(task)) end
-      end
-    end
-  end
-
-  return setmetatable(self, { __close = self.close })
-end
-
 for _, kind in ipairs { "http", "https" } do
   describe(("A response over %s"):format(kind), function()
     local url, get
@@ -604,7 +573,7 @@ for _, kind in ipairs { "http", "https" } do
       function()
         collect()
         local before = http.stats()
-        local loop <close> = tasks()
+        local loop <close> = scheduler()
         for _ = 1, 10 do
           assert(coroutine.close(loop.spawn(function()
             local r <close> = get()
@@ -620,7 +589,7 @@ for _, kind in ipairs { "http", "https" } do
 
     -- Closes ten tasks of f while they wait in a read.
     local function close_readers(f)
-      local loop <close> = tasks()
+      local loop <close> = scheduler()
       local waiting, readers = 0, {}
       for i = 1, 10 do
         readers[i] = loop.spawn(function()

@@ -4,40 +4,7 @@
 local support = require "spec.support"
 local http = require "curlew"
 local core = require "curlew.core"
-
--- A scheduler of twenty lines: tasks that wait are kept by their token.
-local function scheduler()
-  local waiting = {}
-  core.waiter(function(token)
-    waiting[token] = coroutine.running()
-    coroutine.yield()
-  end)
-  local self = {}
-
-  function self.spawn(f, ...)
-    local task = coroutine.create(f)
-    core.task(task)
-    assert(coroutine.resume(task, ...))
-    return task
-  end
-
-  function self.run()
-    while next(waiting) do
-      core.step()
-      for token in core.ready do
-        local task = waiting[token]
-        waiting[token] = nil
-        if task then assert(coroutine.resume(task)) end
-      end
-    end
-  end
-
-  function self.forget() waiting = {} end
-
-  function self.close() core.waiter(nil) end
-
-  return setmetatable(self, { __close = self.close })
-end
+local scheduler = require "spec.support.scheduler"
 
 describe("The waiter", function()
   local server
