@@ -26,10 +26,17 @@ lua_cflags = $(shell for name in lua5.4 lua-5.4 lua; do \
 endif
 curl_cflags = $(shell $(PKG_CONFIG) --cflags libcurl 2>/dev/null)
 curl_libs = $(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null || echo -lcurl)
+# What undoes Content-Encoding.
+coding := zlib libbrotlidec libzstd
+coding_cflags = $(shell $(PKG_CONFIG) --cflags $(coding) 2>/dev/null)
+coding_libs = $(shell $(PKG_CONFIG) --libs $(coding) 2>/dev/null || \
+  echo -lz -lbrotlidec -lzstd)
+engine_cflags = $(curl_cflags) $(coding_cflags)
+engine_libs = $(curl_libs) $(coding_libs) -lpthread
 
 language := -std=c11 -D_GNU_SOURCE
 compile = $(CC) $(language) $(OPTIMIZE) $(WARNINGS) $(WERROR) $(SANITIZE) \
-  -fPIC -MMD -MP $(lua_cflags) $(curl_cflags) $(CPPFLAGS) $(CFLAGS)
+  -fPIC -MMD -MP $(lua_cflags) $(engine_cflags) $(CPPFLAGS) $(CFLAGS)
 # nodelete: a resolver's thread may outlive lua_close, which unloads us.
 # What dlopen leaves undefined is Lua's: the host has it.
 link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
@@ -55,7 +62,7 @@ objects: $(objects)
 
 $(CORE): $(objects)
 	@mkdir -p $(@D)
-	$(link_core) -o $@ $(objects) $(curl_libs) -lpthread
+	$(link_core) -o $@ $(objects) $(engine_libs)
 
 $(BUILD)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
@@ -84,8 +91,8 @@ build/spec/oom: spec/support/oom.c Makefile
 $(BUILD)/spec/engine_test: spec/support/engine_test.c src/engine.c \
   $(engine_parts) $(wildcard src/*.h) Makefile
 	@mkdir -p $(@D)
-	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(engine_parts) $(curl_libs) \
-	  -lpthread
+	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(engine_parts) \
+	  $(engine_libs)
 
 build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
@@ -177,7 +184,7 @@ lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
 	  --inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
 	  $(filter %.c,$(c_files))
 	printf '%s\n' $(filter %.c,$(c_files)) | xargs -P 2 -n 1 sh -c \
-	  'clang-tidy --quiet "$$@" -- $(language) $(lua_cflags) $(curl_cflags) \
+	  'clang-tidy --quiet "$$@" -- $(language) $(lua_cflags) $(engine_cflags) \
 	    2>build/tidy.$$$$ || { cat build/tidy.$$$$ >&2; exit 1; }' tidy
 	@rm -f build/tidy.*
 

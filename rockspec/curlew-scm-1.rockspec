@@ -22,6 +22,9 @@ dependencies = {
 }
 external_dependencies = {
   CURL = { library = "curl" }, -- the header is pkg-config's to find
+  ZLIB = { library = "z" },
+  BROTLI = { library = "brotlidec" },
+  ZSTD = { library = "zstd" },
 }
 build = {
   type = "make",
@@ -29,8 +32,10 @@ build = {
   install_pass = false,
   build_variables = {
     LUA_INCDIR = "$(LUA_INCDIR)",
-    CPPFLAGS = "-I$(CURL_INCDIR)",
-    LDFLAGS = "-L$(CURL_LIBDIR)",
+    CPPFLAGS = "-I$(CURL_INCDIR) -I$(ZLIB_INCDIR) -I$(BROTLI_INCDIR)"
+      .. " -I$(ZSTD_INCDIR)",
+    LDFLAGS = "-L$(CURL_LIBDIR) -L$(ZLIB_LIBDIR) -L$(BROTLI_LIBDIR)"
+      .. " -L$(ZSTD_LIBDIR)",
   },
   install = {
     lua = {
