@@ -40,6 +40,7 @@ build = {
   install = {
     lua = {
       ["curlew.init"] = "lua/curlew/init.lua",
+      ["curlew.json"] = "lua/curlew/json.lua",
       ["curlew.leaks"] = "lua/curlew/leaks.lua",
       ["curlew.page"] = "lua/curlew/page.lua",
       ["curlew.shape"] = "lua/curlew/shape.lua",

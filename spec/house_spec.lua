@@ -110,7 +110,9 @@ describe("The house", function()
 
   it("has words that require no more than they may", function()
     local may = {
-      init = { core = true, leaks = true, page = true, shape = true },
+      init = { core = true, json = true, leaks = true, page = true,
+        shape = true },
+      json = { core = true },
       leaks = { core = true }, page = { core = true }, shape = {},
     }
     for _, path in ipairs(lines_of("ls lua/curlew/*.lua")) do

@@ -964,12 +964,6 @@ describe("read", function()
     assert.equal("ok", r:read("a"))
   end)
 
-  it("wants a format", function()
-    assert_raises_here(function()
-      r:read()
-    end, "expected")
-  end)
-
   it("of more bytes than can be is the whole body", function()
     assert.equal("ok", r:read(math.maxinteger))
   end)

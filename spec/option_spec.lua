@@ -33,12 +33,14 @@ local NOT_FOUND = { "request", { send = "HTTP/1.1 404 Not Found\r\n"
 
 local samples = {
   base_url = { { set = "base_url = url .. '/v1'", ask = "'users'" } },
+  buffer = { { set = "buffer = 65536", unfelt = true } },
   check = {
     { set = "check = true", answers = NOT_FOUND },
     { set = "check = function() return false end" },
   },
   deadline = { { set = "deadline = 0.05", answers = SILENT,
     probe = "timeout = 0.2" } },
+  decode = { { set = "decode = false" } },
   headers = {
     { set = "headers = { ['X-Sample'] = 'value' }" },
     { set = "headers = { Accept = false }" },
@@ -678,10 +680,12 @@ describe("A recycled handle", function()
     ]], { server.url })
     assert.same({ 0, "1\n", "" }, { code, out, err })
     local host = server.url:gsub("^http://", "")
+    local codings = "Accept-Encoding: gzip, deflate, br, zstd\r\n"
     local request_a = "GET / HTTP/1.1\r\nHost: " .. host
-      .. "\r\nUser-Agent: a\r\nX-A: 1\r\n\r\n"
+      .. "\r\nUser-Agent: a\r\n" .. codings .. "X-A: 1\r\n\r\n"
     local request_b = "GET / HTTP/1.1\r\nHost: " .. host
-      .. "\r\nUser-Agent: b\r\nAccept: */*\r\nX-B: 2\r\n\r\n"
+      .. "\r\nUser-Agent: b\r\nAccept: */*\r\n" .. codings
+      .. "X-B: 2\r\n\r\n"
     assert.same({ request_a, request_b, request_a, request_a, request_b,
       request_b }, server:requests())
   end)

@@ -445,15 +445,16 @@ describe("Headers", function()
     assert.equal("1", shown["x-a"])
   end)
 
-  it("by default are Host, User-Agent and Accept alone", function()
+  it("by default are Host, User-Agent and two of Accept's alone", function()
     asked("/")
     local list = lines()
     table.sort(list)
-    assert.same({ "Accept: */*", "Host: 127.0.0.1:" .. server.port,
+    assert.same({ "Accept-Encoding: gzip, deflate, br, zstd", "Accept: */*",
+      "Host: 127.0.0.1:" .. server.port,
       "User-Agent: " .. http._VERSION:gsub(" ", "/") }, list)
   end)
 
-  for _, name in ipairs { "User-Agent", "Accept" } do
+  for _, name in ipairs { "User-Agent", "Accept", "Accept-Encoding" } do
     it("take the place of the default " .. name, function()
       asked("/", { headers = { [name:lower()] = "mine" } })
       assert.same({ { "mine" }, {} }, { sent(name:lower()), sent(name) })

@@ -1,34 +1,30 @@
-/* body: where a response's bytes come from. Knows buf, error.
+/* body: where a response's bytes come from. Knows buf, decoder, error, scan.
 ** SPDX-License-Identifier: MIT */
 #include "body.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-void cw_body_init(cw_body *b, uint64_t most, cw_error *error) {
-  *b = (cw_body){.most = most, .error = error};
-  cw_buf_init(&b->bytes, CW_BODY_AHEAD);
+enum {
+  PIECE = 16 * 1024, /* decoded at once */
+  BUSY_ROUNDS = 64   /* such pieces until somebody else may have a turn */
+};
+
+void cw_body_init(cw_body *b, uint64_t most, size_t ahead, cw_error *error) {
+  *b = (cw_body){.most = most, .ahead = ahead, .error = error};
+  cw_buf_init(&b->bytes, ahead);
+  cw_buf_init(&b->decoded, ahead);
 }
 
-void cw_body_clear(cw_body *b) { cw_buf_clear(&b->bytes); }
-
-static bool too_large(cw_body *b, uint64_t most) {
-  cw_error_set(b->error, CW_ERR_TOO_LARGE, CW_PHASE_BODY,
-               "the body is over max_body, %" PRIu64 " bytes", most);
-  return false;
+void cw_body_clear(cw_body *b) {
+  cw_buf_clear(&b->bytes);
+  cw_buf_clear(&b->decoded);
+  cw_decoder_free(b->decoder);
+  b->decoder = NULL;
+  b->paused = b->busy = false;
 }
 
-static bool out_of_memory(cw_body *b) {
-  cw_error_set(b->error, CW_ERR_MEMORY, CW_PHASE_BODY,
-               "out of memory for the body");
-  return false;
-}
-
-bool cw_body_put(cw_body *b, const char *bytes, size_t n) {
-  b->came += n;
-  if (b->came > b->most) return too_large(b, b->most);
-  if (!cw_body_fits(b, n)) return too_large(b, b->bytes.limit);
-  return cw_buf_append(&b->bytes, bytes, n) || out_of_memory(b);
-}
+/* Ending ------------------------------------------------------------------ */
 
 void cw_body_end(cw_body *b) {
   if (b->state != CW_BODY_COMING) return;
@@ -37,38 +33,200 @@ void cw_body_end(cw_body *b) {
 }
 
 void cw_body_close(cw_body *b) {
-  cw_buf_clear(&b->bytes);
+  cw_body_clear(b);
   b->state = CW_BODY_CLOSED;
-  b->paused = false;
+}
+
+void cw_body_fail(cw_body *b) {
+  cw_body_clear(b);
+  b->state = CW_BODY_FAILED;
+}
+
+/* What is held comes before the error. */
+static bool failed(cw_body *b) {
+  b->state = CW_BODY_FAILED;
+  b->decoder_ended = true;
+  return false;
+}
+
+/* The most bytes in all, counted as they are read; says in 'named' what the
+** limit is called by. */
+static uint64_t limit_of(const cw_body *b, uint64_t *named) {
+  uint64_t whole = b->want == CW_WANT_WHOLE ? b->read + b->amount : UINT64_MAX;
+  *named = whole < b->most ? b->amount : b->most;
+  return whole < b->most ? whole : b->most;
+}
+
+static bool too_large(cw_body *b, const char *what, uint64_t most) {
+  cw_error_set(b->error, CW_ERR_TOO_LARGE, CW_PHASE_BODY,
+               "%s is over max_body, %" PRIu64 " bytes", what, most);
+  return failed(b);
+}
+
+static bool out_of_memory(cw_body *b) {
+  cw_error_set(b->error, CW_ERR_MEMORY, CW_PHASE_BODY,
+               "out of memory for the body");
+  return failed(b);
+}
+
+/* Filling ----------------------------------------------------------------- */
+
+bool cw_body_put(cw_body *b, const char *bytes, size_t n) {
+  uint64_t named, most = limit_of(b, &named);
+  b->came += n;
+  if (!b->coded && b->came > most) return too_large(b, "the body", named);
+  return cw_buf_append(&b->bytes, bytes, n) || out_of_memory(b);
+}
+
+/* Decoding ---------------------------------------------------------------- */
+
+bool cw_body_decode(cw_body *b, cw_text codings) {
+  bool ok = cw_decoder_new(codings, &b->decoder, b->error);
+  if (!ok) return failed(b);
+  b->coded = b->decoder != NULL;
+  return true;
+}
+
+/* Bytes after the end of what was coded are no part of it; they count all the
+** same, or they could go on for ever. */
+static void drop_rest(cw_body *b) {
+  uint64_t named;
+  size_t n = cw_buf_length(&b->bytes);
+  cw_buf_drop(&b->bytes, n);
+  b->made += n;
+  if (b->made > limit_of(b, &named)) too_large(b, "the body", named);
+}
+
+/* 'made' bytes stand in the room that was lent. */
+static void keep(cw_body *b, size_t made) {
+  uint64_t named, most = limit_of(b, &named);
+  uint64_t allowed = most > b->made ? most - b->made : 0;
+  bool over = made > allowed;
+  if (over) made = (size_t)allowed;
+  b->made += made;
+  cw_buf_grew(&b->decoded, made);
+  if (over) too_large(b, "the body", named);
+}
+
+/* False: it needs bytes that have not come. */
+static bool decode_piece(cw_body *b) {
+  size_t held, left, made;
+  char *room = cw_buf_space(&b->decoded, PIECE);
+  if (!room) return out_of_memory(b) || true;
+  const char *from = cw_buf_peek(&b->bytes, &held);
+  left = held;
+  cw_decoding how =
+    cw_decoder_pull(b->decoder, &from, &left, b->state == CW_BODY_ENDED, room,
+                    PIECE, &made, b->error);
+  cw_buf_drop(&b->bytes, held - left);
+  keep(b, made);
+  if (how == CW_DECODING_FAILED) failed(b);
+  b->decoder_ended |= how == CW_DECODING_ENDED ||
+                      (how == CW_DECODING_HUNGRY && b->state == CW_BODY_FAILED);
+  return how != CW_DECODING_HUNGRY || b->decoder_ended;
+}
+
+/* Wanting ----------------------------------------------------------------- */
+
+static size_t sum(uint64_t a, size_t b) {
+  return a > SIZE_MAX - b ? SIZE_MAX : (size_t)a + b;
 }
 
 /* One more of libcurl's pieces than wanted must fit, or a piece that does not
-** would be waiting for the reader, and the reader for it. */
-void cw_body_want(cw_body *b, size_t n) {
-  b->wanted = n;
-  size_t limit = n + CURL_MAX_WRITE_SIZE;
-  b->bytes.limit = limit > CW_BODY_AHEAD ? limit : CW_BODY_AHEAD;
+** would be waiting for the reader, and the reader for it. A line begins with
+** the usual room: cw_body_make_room. */
+void cw_body_want(cw_body *b, cw_want want, uint64_t amount) {
+  bool exact = want == CW_WANT_BYTES || want == CW_WANT_WHOLE;
+  size_t limit = exact ? sum(amount, CURL_MAX_WRITE_SIZE) : 0;
+  b->want = want;
+  b->amount = amount;
+  b->searched = 0;
+  b->bytes.limit = b->coded || limit < b->ahead ? b->ahead : limit;
+  limit = want == CW_WANT_NUMERAL ? 0 : sum(amount, 1 + PIECE);
+  b->decoded.limit = limit < b->ahead ? b->ahead : limit;
 }
 
-bool cw_body_want_whole(cw_body *b, uint64_t most, int64_t declared) {
-  uint64_t held = cw_buf_length(&b->bytes);
-  uint64_t rest = declared < 0 ? held : (uint64_t)declared - b->read;
-  if (rest > most || held > most) return too_large(b, most);
-  b->whole = true;
-  b->bytes.limit = most > CW_BODY_AHEAD ? (size_t)most : CW_BODY_AHEAD;
-  if (b->state != CW_BODY_COMING || rest <= held) return true;
-  return cw_buf_reserve(&b->bytes, (size_t)(rest - held)) || out_of_memory(b);
+bool cw_body_expect(cw_body *b, uint64_t declared) {
+  uint64_t named, held = cw_buf_length(&b->bytes);
+  if (b->coded) return true;
+  if (declared > limit_of(b, &named)) return too_large(b, "the body", named);
+  if (b->state != CW_BODY_COMING || declared <= b->read + held) return true;
+  size_t more = (size_t)(declared - b->read - held);
+  return cw_buf_reserve(&b->bytes, more) || out_of_memory(b);
+}
+
+void cw_body_make_room(cw_body *b) {
+  size_t most = sum(b->amount, 1 + CURL_MAX_WRITE_SIZE);
+  if (b->want != CW_WANT_LINE || b->coded || b->bytes.limit >= most) return;
+  b->bytes.limit = b->bytes.limit > most / 2 ? most : b->bytes.limit * 2;
 }
 
 void cw_body_rest(cw_body *b) {
-  b->wanted = 0;
-  b->whole = false;
-  b->bytes.limit = CW_BODY_AHEAD;
+  b->want = CW_WANT_BYTES;
+  b->amount = 0;
+  b->bytes.limit = b->decoded.limit = b->ahead;
+}
+
+/* Looking ----------------------------------------------------------------- */
+
+/* Whether more may be read than what is there now. */
+static bool may_grow(const cw_body *b) {
+  return b->state == CW_BODY_COMING || (b->decoder && !b->decoder_ended);
+}
+
+static bool find_line(cw_body *b) {
+  size_t n;
+  const char *bytes = cw_body_peek(b, &n);
+  const char *end = memchr(bytes + b->searched, '\n', n - b->searched);
+  size_t length = end ? (size_t)(end - bytes) : n;
+  b->searched = length;
+  b->piece = length + 1;
+  if (length > b->amount) return too_large(b, "a line", b->amount);
+  return end != NULL;
+}
+
+static bool find_numeral(cw_body *b) {
+  size_t n;
+  cw_numeral found;
+  const char *bytes = cw_body_peek(b, &n);
+  cw_body_drop(b, cw_scan_space(bytes, n));
+  bytes = cw_body_peek(b, &n);
+  bool last = b->state == CW_BODY_ENDED && !may_grow(b);
+  bool sure = cw_scan_numeral(bytes, n, last, &found);
+  b->piece = found.length;
+  b->no_numeral = !found.fits;
+  return sure;
+}
+
+bool cw_body_found(cw_body *b) {
+  switch (b->want) {
+  case CW_WANT_BYTES:
+    return cw_buf_length(cw_body_readable(b)) >= b->amount;
+  case CW_WANT_LINE:
+    return find_line(b);
+  case CW_WANT_NUMERAL:
+    return find_numeral(b);
+  default:
+    return false;
+  }
+}
+
+bool cw_body_ready(cw_body *b) {
+  b->busy = false;
+  for (int round = 0; !cw_body_found(b); round++) {
+    if (b->decoder && b->decoder_ended) drop_rest(b);
+    if (!may_grow(b)) return true;
+    if (!b->decoder || b->decoder_ended) return false;
+    b->busy = round == BUSY_ROUNDS;
+    if (b->busy || !decode_piece(b)) return false;
+  }
+  return true;
 }
 
 void cw_body_drop(cw_body *b, size_t n) {
+  cw_buf *from = b->decoder ? &b->decoded : &b->bytes;
   b->read += n;
-  cw_buf_drop(&b->bytes, n);
-  if (cw_buf_length(&b->bytes) == 0 && b->bytes.size > CW_BODY_AHEAD)
-    cw_buf_clear(&b->bytes);
+  b->searched = 0;
+  cw_buf_drop(from, n);
+  if (cw_buf_length(from) == 0 && from->size > 2 * b->ahead) cw_buf_clear(from);
 }

@@ -41,6 +41,10 @@ bool cw_buf_reserve(cw_buf *b, size_t n) {
   return b->size - b->end >= n || grow(b, b->end + n);
 }
 
+char *cw_buf_space(cw_buf *b, size_t n) {
+  return cw_buf_reserve(b, n) ? b->bytes + b->end : NULL;
+}
+
 bool cw_buf_append(cw_buf *b, const char *bytes, size_t n) {
   if (!cw_buf_reserve(b, n)) return false;
   if (n) memcpy(b->bytes + b->end, bytes, n);

@@ -38,6 +38,11 @@ bool cw_buf_reserve(cw_buf *b, size_t n);
 /* Copies 'n' bytes to the end. False as above. */
 bool cw_buf_append(cw_buf *b, const char *bytes, size_t n);
 
+/* Lends room for 'n' bytes at the end, of which so many are then in use as
+** cw_buf_grew says. NULL as for cw_buf_reserve. */
+char *cw_buf_space(cw_buf *b, size_t n);
+static inline void cw_buf_grew(cw_buf *b, size_t n) { b->end += n; }
+
 /* Lends the unread bytes; valid until the next call on 'b'. */
 const char *cw_buf_peek(const cw_buf *b, size_t *n);
 

@@ -23,6 +23,8 @@ static const struct {
   [CW_ERR_PROTOCOL] = {"protocol", false},
   [CW_ERR_TOO_LARGE] = {"too_large", false},
   [CW_ERR_DECODE] = {"decode", false},
+  [CW_ERR_JSON] = {"json", false},
+  [CW_ERR_FILE] = {"file", false},
   [CW_ERR_STATUS] = {"status", false},
   [CW_ERR_CANCELLED] = {"cancelled", false},
   [CW_ERR_TOO_MANY_OPEN] = {"too_many_open", true},

@@ -21,6 +21,12 @@ static uint64_t most_body(const cw_request *r) {
   return most ? (uint64_t)most->number : UINT64_MAX;
 }
 
+/* A receive buffer must fit, or libcurl would keep copies of the rest. */
+static size_t ahead_of(const cw_request *r) {
+  double buffer = cw_settings_get(&r->own, r->defaults, CW_OPT_BUFFER);
+  return buffer > CW_BODY_AHEAD ? (size_t)buffer : CW_BODY_AHEAD;
+}
+
 uint64_t cw_exchange_max_body(const cw_exchange *x) {
   return (uint64_t)cw_settings_get(&x->request.own, x->request.defaults,
                                    CW_OPT_MAX_BODY);
@@ -35,7 +41,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->client = cw_client_retain(c);
   cw_request_init(&x->request, c->defaults);
   cw_response_init(&x->response);
-  cw_body_init(&x->body, UINT64_MAX, &x->error);
+  cw_body_init(&x->body, UINT64_MAX, CW_BODY_AHEAD, &x->error);
   cw_list_init(&x->news);
   x->error.code = CW_OK;
   x->transfer = NULL;
@@ -66,7 +72,8 @@ static void start_afresh(cw_exchange *x) {
   cw_body_clear(&x->body);
   cw_response_clear(&x->response);
   cw_response_init(&x->response);
-  cw_body_init(&x->body, most_body(&x->request), &x->error);
+  cw_body_init(&x->body, most_body(&x->request), ahead_of(&x->request),
+               &x->error);
   x->error.code = CW_OK;
   x->awaiting = false;
 }
@@ -129,13 +136,14 @@ bool cw_exchange_stands(cw_exchange *x) {
     t->eager = worth_awaiting(x) ? *t->now + CW_EAGER_US : 0;
     cw_engine_want(x->client->engine, t, true);
   }
-  if (refused(x) && cw_buf_length(&x->body.bytes) >= CW_REFUSED_BYTES)
-    return true;
+  if (refused(x) && cw_body_held(&x->body) >= CW_REFUSED_BYTES) return true;
   return t->eager == 0;
 }
 
+/* Of a coded body only the reader can say: decoding is the reader's work. */
 bool cw_exchange_settled(cw_exchange *x) {
-  return x->handed_out ? cw_body_ready(&x->body) : cw_exchange_stands(x);
+  if (!x->handed_out) return cw_exchange_stands(x);
+  return x->body.coded || cw_body_ready(&x->body);
 }
 
 void cw_exchange_hand_out(cw_exchange *x) {
@@ -163,34 +171,88 @@ void cw_exchange_refuse(cw_exchange *x) {
 
 /* Reading ----------------------------------------------------------------- */
 
-/* Only now may a paused transfer go on: until here there was enough. */
-static void begin_to_wait(cw_exchange *x) {
-  cw_engine *e = x->client->engine;
-  give_up_in_fork(x);
-  if (!x->transfer || cw_body_ready(&x->body)) return;
-  x->transfer->done_as = CW_BY_EOF;
-  cw_engine_want(e, x->transfer, true);
-  cw_engine_resume(e, x->transfer);
+static bool join_codings(const cw_headers *h, cw_buf *list) {
+  static const cw_text name = {"content-encoding", 16};
+  size_t count = cw_headers_count(h);
+  for (size_t i = cw_headers_find(h, name, 0); i < count;
+       i = cw_headers_find(h, name, i + 1)) {
+    cw_text value = cw_headers_value(h, i);
+    if (!cw_buf_append(list, ",", 1) ||
+        !cw_buf_append(list, value.bytes, value.length))
+      return false;
+  }
+  return true;
 }
 
-void cw_exchange_want(cw_exchange *x, size_t n) {
-  cw_body_want(&x->body, n);
-  begin_to_wait(x);
+/* Made when somebody reads: an unread response needs no decoder. */
+static void make_decoder(cw_exchange *x) {
+  cw_buf list;
+  cw_text codings;
+  cw_buf_init(&list, CW_HEADERS_MAX);
+  if (join_codings(x->response.headers, &list)) {
+    codings.bytes = cw_buf_peek(&list, &codings.length);
+    cw_body_decode(&x->body, codings);
+  } else {
+    cw_error_set(&x->error, CW_ERR_MEMORY, CW_PHASE_BODY,
+                 "out of memory for the body");
+    cw_body_fail(&x->body);
+  }
+  cw_buf_clear(&list);
 }
 
-bool cw_exchange_want_whole(cw_exchange *x) {
+static void give_up_failed(cw_exchange *x) {
+  if (x->body.state == CW_BODY_FAILED && x->transfer)
+    cw_engine_release(x->client->engine, x->transfer, CW_BY_ERROR, false);
+}
+
+void cw_exchange_want(cw_exchange *x, cw_want want, uint64_t amount) {
   cw_body *b = &x->body;
-  bool ok = cw_body_want_whole(b, cw_exchange_max_body(x), x->response.length);
-  if (ok)
+  int64_t length = x->response.length;
+  bool fresh = b->state == CW_BODY_COMING || b->state == CW_BODY_ENDED;
+  give_up_in_fork(x);
+  if (fresh && b->coded && !b->decoder) make_decoder(x);
+  if (want == CW_WANT_WHOLE) amount = cw_exchange_max_body(x);
+  cw_body_want(b, want, amount);
+  if (want == CW_WANT_WHOLE && fresh && length > 0)
+    cw_body_expect(b, (uint64_t)length);
+}
+
+/* From here on somebody waits for it. */
+static void begin_to_wait(cw_exchange *x) {
+  if (x->transfer->wanted) return;
+  x->transfer->done_as = CW_BY_EOF;
+  cw_engine_want(x->client->engine, x->transfer, true);
+}
+
+/* Only now may a paused transfer go on: until here there was enough. To resume
+** it fills the body at once, and may be all that is needed. */
+bool cw_exchange_ready(cw_exchange *x) {
+  cw_body *b = &x->body;
+  while (!cw_body_ready(b)) {
+    if (!x->transfer) return false;
     begin_to_wait(x);
-  else if (x->transfer)
-    cw_engine_release(x->client->engine, x->transfer, CW_BY_ERROR, true);
-  return ok;
+    if (b->busy || !b->paused) return false;
+    cw_body_make_room(b);
+    cw_engine_resume(x->client->engine, x->transfer);
+  }
+  give_up_failed(x);
+  return true;
 }
 
 void cw_exchange_rest(cw_exchange *x) {
   cw_body_rest(&x->body);
-  cw_exchange_hand_out(x);
+  if (x->transfer && x->transfer->wanted) cw_exchange_hand_out(x);
+}
+
+void cw_exchange_fail(cw_exchange *x, cw_code code, const char *text) {
+  cw_error_set(&x->error, code, CW_PHASE_BODY, "%s", text);
+  cw_body_fail(&x->body);
+  give_up_failed(x);
+}
+
+void cw_exchange_show_refused(cw_exchange *x) {
+  cw_exchange_want(x, CW_WANT_BYTES, CW_REFUSED_BYTES);
+  cw_body_ready(&x->body);
 }
 
 /* Ending ------------------------------------------------------------------ */
@@ -289,6 +351,6 @@ void cw_exchange_record(cw_exchange *x, cw_record *r) {
   r->age = (double)(cw_engine_now(e) - x->opened) / 1e6;
   r->opened_at = time(NULL) - (time_t)r->age;
   r->read = x->body.read;
-  r->expected = x->response.length;
-  r->unread = cw_buf_length(&x->body.bytes);
+  r->expected = x->body.coded ? -1 : x->response.length;
+  r->unread = cw_body_held(&x->body);
 }

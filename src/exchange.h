@@ -1,7 +1,6 @@
 /* exchange: what the user calls one request: what is asked, what came, and
 ** the transfer that brings it. The place where several transfers in a row
-*(hops,
-** retries) become one response. Knows all rooms of the engine.
+** (hops, retries) become one response. Knows all rooms of the engine.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_EXCHANGE_H
 #define CURLEW_EXCHANGE_H
@@ -58,12 +57,21 @@ static inline bool cw_exchange_failed(const cw_exchange *x) {
 /* It is handed out: nobody waits any more, until somebody reads. */
 void cw_exchange_hand_out(cw_exchange *x);
 
-/* A reader wants 'n' bytes in one piece, or all of the body (at most max_body
-** bytes: false, and the stream is released, when there are known to be
-** more). Then: until cw_body_ready, wait. Then cw_exchange_rest. */
-void cw_exchange_want(cw_exchange *x, size_t n);
-bool cw_exchange_want_whole(cw_exchange *x);
+/* A reader wants so much of the body next; of all of it, at most max_body bytes
+** ('amount' is not looked at). Then: until cw_exchange_ready, wait. Then
+** cw_exchange_rest. */
+void cw_exchange_want(cw_exchange *x, cw_want want, uint64_t amount);
+bool cw_exchange_ready(cw_exchange *x);
 void cw_exchange_rest(cw_exchange *x);
+
+/* Whether a wait would be in vain: there is more to do before it is known what
+** to wait for. */
+static inline bool cw_exchange_busy(const cw_exchange *x) {
+  return x->body.busy;
+}
+
+/* The body cannot be read any further; gives the stream up. */
+void cw_exchange_fail(cw_exchange *x, cw_code code, const char *text);
 
 /* The most bytes that a body read whole may have. */
 uint64_t cw_exchange_max_body(const cw_exchange *x);
@@ -75,6 +83,10 @@ void cw_exchange_release(cw_exchange *x, cw_end why);
 /* The response that was handed out will be refused after all: part of its body
 ** is awaited. Then: until it stands, wait. */
 void cw_exchange_refuse(cw_exchange *x);
+
+/* Makes as much of a refused response's body readable as goes with its error,
+** and has come. */
+void cw_exchange_show_refused(cw_exchange *x);
 
 /* It was collected, its stream had ended, and nobody had closed it. */
 void cw_exchange_count_unclosed(cw_exchange *x);

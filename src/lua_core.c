@@ -266,8 +266,8 @@ static int m_features(lua_State *L) {
   cwl_set_string(L, "tls", f.tls);
   cwl_set_boolean(L, "http2", f.http2);
   cwl_set_boolean(L, "http3", f.http3);
-  cwl_set_boolean(L, "br", false); /* with the decoders */
-  cwl_set_boolean(L, "zstd", false);
+  cwl_set_boolean(L, "br", true);
+  cwl_set_boolean(L, "zstd", true);
   cwl_push_options(L);
   lua_setfield(L, -2, "options");
   return 1;

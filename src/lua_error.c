@@ -53,23 +53,35 @@ void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
   }
 }
 
-/* refusal(method, url, status, reason) -> the error object of a status that
-** will not do, for what is no response any more */
-static int m_refusal(lua_State *L) {
-  cw_error e = {.code = CW_OK};
-  cw_site site;
-  size_t n;
+static void push_masked(lua_State *L, const char *text, size_t n) {
   char url[2048] = "?";
-  int status = (int)luaL_checkinteger(L, 3);
-  const char *text = luaL_checklstring(L, 2, &n);
   cw_error ignored = {.code = CW_OK};
   cw_url *u = cw_url_new(text, n, &ignored);
   if (u) cw_url_mask(u, url, sizeof url);
   cw_url_free(u);
+  lua_pushstring(L, url);
+}
+
+/* failure(code, method, url, status, text) -> the error object of what the
+** words find out: "status", of which 'text' is the reason, or "json" */
+static int m_failure(lua_State *L) {
+  static const char *const codes[] = {"status", "json", NULL};
+  cw_error e = {.code = CW_OK};
+  cw_site site;
+  size_t n;
+  bool json = luaL_checkoption(L, 1, NULL, codes) == 1;
+  const char *method = luaL_checkstring(L, 2);
+  const char *url = luaL_checklstring(L, 3, &n);
+  int status = (int)luaL_checkinteger(L, 4);
+  const char *text = luaL_checkstring(L, 5);
   cwl_site(L, cwl_state_of(L), 1, &site);
-  cw_error_from_status(&e, status, luaL_checkstring(L, 4));
-  push_fields(L, &e, &site, luaL_checkstring(L, 1));
-  cwl_set_string(L, "url", url);
+  if (json)
+    cw_error_set(&e, CW_ERR_JSON, CW_PHASE_BODY, "%s", text);
+  else
+    cw_error_from_status(&e, status, text);
+  push_fields(L, &e, &site, method);
+  push_masked(L, url, n);
+  lua_setfield(L, -2, "url");
   cwl_set_integer(L, "status", status);
   return 1;
 }
@@ -96,7 +108,7 @@ static int e_tostring(lua_State *L) {
 static const luaL_Reg metamethods[] = {{"__tostring", e_tostring},
                                        {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"refusal", m_refusal}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"failure", m_failure}, {NULL, NULL}};
 
 void cwl_open_error(lua_State *L, int state) {
   cwl_type(L, "curlew.error", metamethods, NULL, state);

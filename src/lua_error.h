@@ -9,7 +9,7 @@
 /* Pushes the error object for 'e', which happened to 'x'. */
 void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e);
 
-/* Registers the type and adds refusal to the table on top. */
+/* Registers the type and adds failure to the table on top. */
 void cwl_open_error(lua_State *L, int state);
 
 #endif

@@ -65,6 +65,7 @@ static bool step(lua_State *L, cw_engine *e, int64_t us) {
 
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k) {
+  if (cw_exchange_busy(x)) return step(L, s->engine, 0);
   if (!cwl_in_task(L, s)) return step(L, s->engine, -1);
   lua_getiuservalue(L, CWL_STATE, CWL_WAITER);
   lua_pushlightuserdata(L, x);

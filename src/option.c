@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "decoder.h"
 #include "version.h"
 
 static const char *const http_versions[] = {"1.1", NULL};
@@ -19,6 +20,12 @@ static const double LARGEST = 9007199254740992.0; /* 2^53: exact as a double */
 const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_BASE_URL] = {.name = "base_url", .kind = CW_KIND_TEXT,
     .doc = "put before a url without a scheme, with one slash between"},
+  [CW_OPT_BUFFER] = {.name = "buffer", .kind = CW_KIND_INTEGER,
+    .id = CURLOPT_BUFFERSIZE,
+    .min = 1024, .max = CURL_MAX_READ_SIZE, .number = 16 * 1024,
+    .standard = "16384",
+    .doc = "size of the receive buffer, in bytes: a large one saves system "
+           "calls when a large body comes, and is memory while it is open"},
   [CW_OPT_CHECK] = {.name = "check", .kind = CW_KIND_CHECK,
     .standard = "false",
     .doc = "any status but 200-299 is an error; or a function of the response "
@@ -26,6 +33,10 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_DEADLINE] = {.name = "deadline", .kind = CW_KIND_SECONDS,
     .min = 0.001, .max = DAY, .unlimited = true, .standard = "none",
     .doc = "everything, from the call to the end of the body"},
+  [CW_OPT_DECODE] = {.name = "decode", .kind = CW_KIND_BOOLEAN,
+    .id = CURLOPT_ACCEPT_ENCODING, .number = 1, .standard = "true",
+    .doc = "ask for gzip, deflate, br and zstd, and undo them; false: the "
+           "bytes as they come"},
   [CW_OPT_HEADERS] = {.name = "headers", .kind = CW_KIND_FIELDS,
     .id = CURLOPT_HTTPHEADER,
     .doc = "name = value, name = {values}, or {{name, value}, ...}; false "
@@ -393,9 +404,20 @@ static long milliseconds(double seconds) {
   return (long)(seconds * 1000 + 0.5);
 }
 
+/* Makes libcurl send the header unless the request has its own; what comes back
+** is decoded here and not by libcurl (CURLOPT_HTTP_CONTENT_DECODING is off). */
+static CURLcode apply_decode(CURL *easy, bool decode) {
+  return curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING,
+                          decode ? cw_decoder_accepted : NULL);
+}
+
 CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value) {
   double number = value ? value->number : cw_options[id].number;
   switch (id) {
+  case CW_OPT_BUFFER:
+    return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)number);
+  case CW_OPT_DECODE:
+    return apply_decode(easy, number != 0);
   case CW_OPT_HEADERS:
     return curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
                             value ? value->fields.lines : NULL);

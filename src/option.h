@@ -16,8 +16,10 @@
 ** as "group.name". */
 typedef enum cw_option_id {
   CW_OPT_BASE_URL,
+  CW_OPT_BUFFER,
   CW_OPT_CHECK,
   CW_OPT_DEADLINE,
+  CW_OPT_DECODE,
   CW_OPT_HEADERS,
   CW_OPT_HTTP_VERSION,
   CW_OPT_MAX_BODY,

@@ -39,19 +39,21 @@ static int64_t declared_length(const cw_transfer *t) {
   return length;
 }
 
+static bool has_field(const cw_headers *h, const char *lower) {
+  return cw_headers_find(h, (cw_text){lower, strlen(lower)}, 0) <
+         cw_headers_count(h);
+}
+
 static void make_final(cw_transfer *t) {
   t->response->final = true;
   t->response->length = declared_length(t);
+  t->body->coded =
+    t->decode && has_field(t->response->headers, "content-encoding");
 }
 
 /* 101 is final: nobody asked for another protocol (engine facts, 4). */
 static bool interim(int status) {
   return status >= 100 && status < 200 && status != 101;
-}
-
-static bool has_field(const cw_headers *h, const char *lower) {
-  return cw_headers_find(h, (cw_text){lower, strlen(lower)}, 0) <
-         cw_headers_count(h);
 }
 
 /* libcurl takes a length that it cannot read for none (RFC 9112 section 6.3
@@ -131,7 +133,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
     return t->drained <= t->drain_limit ? n : 0;
   }
   if (!t->response->final) make_final(t);
-  if (!t->body->whole && !cw_body_fits(t->body, n)) {
+  if (cw_body_full(t->body, n)) {
     t->body->paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }
@@ -191,6 +193,7 @@ static CURLcode set_for_life(cw_transfer *t, const cw_socket_calls *calls) {
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decoded when it is read */
   SET(CURLOPT_ERRORBUFFER, t->detail);
   SET(CURLOPT_PRIVATE, (char *)t);
   SET(CURLOPT_HEADERFUNCTION, on_header);
@@ -284,6 +287,8 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->deadline = t->eager = 0;
   t->socket = CURL_SOCKET_BAD;
   t->https = request->url->https;
+  t->decode =
+    cw_settings_get(&request->own, request->defaults, CW_OPT_DECODE) != 0;
   t->connect_us = microseconds(request, CW_OPT_TIMEOUT_CONNECT);
   t->first_byte_us = microseconds(request, CW_OPT_TIMEOUT_FIRST_BYTE);
   t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);

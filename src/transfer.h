@@ -39,6 +39,7 @@ typedef struct cw_transfer {
   bool in_block;  /* a status line has come, its headers may follow */
   bool draining;  /* what comes is dropped and counted */
   bool https;
+  bool decode; /* a coded body is to be decoded by its reader */
   bool wanted; /* a call waits for it: its idle time counts */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */

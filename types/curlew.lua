@@ -13,8 +13,10 @@
 
 ---@class curlew.Options
 ---@field base_url? string put before a url without a scheme, with one slash between
+---@field buffer? integer size of the receive buffer, in bytes: a large one saves system calls when a large body comes, and is memory while it is open
 ---@field check? boolean|fun(r: curlew.Response): any any status but 200-299 is an error; or a function of the response that says whether it will do
 ---@field deadline? number everything, from the call to the end of the body
+---@field decode? boolean ask for gzip, deflate, br and zstd, and undo them; false: the bytes as they come
 ---@field headers? table name = value, name = {values}, or {{name, value}, ...}; false takes a default away
 ---@field http_version? "1.1" the newest HTTP version to offer
 ---@field max_body? integer the largest body taken, in bytes; set, it holds for bodies read in pieces too

@@ -9,11 +9,13 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
+local json = require "curlew.json"
 local leaks = require "curlew.leaks"
 local page = require "curlew.page"
 local shape = require "curlew.shape"
 
 local open, words_of = core.open, core.words
+local open_lines, open_chunks = core.open_lines, core.open_chunks
 
 -- Lines of these files are not the caller's: a leak is named by who asked.
 local path = select(2, ...)
@@ -21,7 +23,9 @@ if type(path) == "string" then
   core.home(path:match("^(.*)init%.lua$") or "")
 end
 
-local http = { _VERSION = "curlew " .. core.version, leaks = leaks }
+local http = {
+  _VERSION = "curlew " .. core.version, leaks = leaks, json = json.default,
+}
 
 local default = core.client()
 
@@ -51,7 +55,7 @@ function http.type(...)
 end
 
 -- The two faces of one verb: http.get(url, options), client:get(url, options).
-local function define(name, method)
+local function define(name, method, open) -- luacheck: ignore 431
   http[name] = function(url, options)
     if options == nil and type(url) == "string" then
       return open(default, method, url)
@@ -66,8 +70,13 @@ local function define(name, method)
   end
 end
 
-define("get", "GET")
-define("head", "HEAD")
+define("get", "GET", open)
+define("head", "HEAD", open)
+
+-- In a `for`: lines (or pieces, as they come) of a body; the loop releases it,
+-- however it is left, and raises what goes wrong.
+define("lines", "GET", open_lines)
+define("chunks", "GET", open_chunks)
 
 --- Opens what a table asks for: `method` (GET unless given) and `url` in it.
 -- @tparam table options
@@ -104,6 +113,25 @@ end
 function core.methods.fetch(client, url, options)
   teach_colon(client, "fetch")
   return fetch(client, shape.request(url, options, words_of(client)))
+end
+
+--- Decodes the whole body.
+-- @treturn any|nil null is `http.json.null`
+-- @treturn error what went wrong
+function core.response_methods:json()
+  if core.type(self) ~= "response" and core.type(self) ~= "closed response" then
+    error("call response:json(...) with a colon", 2)
+  end
+  local text, err = self:text()
+  if not text then return nil, err end
+  return json.decode(self, text, http.json)
+end
+
+function page.methods:json()
+  if getmetatable(self) ~= page.methods then
+    error("call page:json(...) with a colon", 2)
+  end
+  return json.decode(self, self.body, http.json)
 end
 
 --- Makes a client: defaults for requests.

@@ -7,7 +7,7 @@ local Page = {}
 Page.__index = Page
 Page.__name = "curlew.page"
 
-local page = {}
+local page = { methods = Page }
 
 local function teach_colon(self, name)
   if getmetatable(self) ~= Page then
@@ -27,7 +27,11 @@ function page.new(r, body)
     url = r.url,
     http_version = r.http_version,
     headers = r.headers,
+    trailers = r.trailers,
     length = r.length,
+    media_type = r.media_type,
+    charset = r.charset,
+    filename = r.filename,
     request = r.request,
     info = r.info,
     body = body,
@@ -48,8 +52,8 @@ end
 function Page:check()
   teach_colon(self, "check")
   if self.ok then return self end
-  local err = core.refusal(self.request.method, self.url, self.status,
-    self.reason)
+  local err = core.failure("status", self.request.method, self.url,
+    self.status, self.reason)
   err.headers, err.received = self.headers, #self.body
   err.body = self.body:sub(1, 4096)
   return nil, err

@@ -332,11 +332,13 @@ static void option_rows(void) {
 
 static bool fits(cw_kind kind, curl_easytype type) {
   switch (kind) {
-  case CW_KIND_BOOLEAN:
+  case CW_KIND_BOOLEAN: /* or whether to set a string of ours */
+    return type == CURLOT_LONG || type == CURLOT_STRING;
   case CW_KIND_CHOICE:
   case CW_KIND_INTEGER:
   case CW_KIND_SECONDS:
-    return type == CURLOT_LONG || type == CURLOT_VALUES || type == CURLOT_OFF_T;
+    return type == CURLOT_LONG || type == CURLOT_VALUES ||
+           type == CURLOT_OFF_T;
   case CW_KIND_CA:
   case CW_KIND_TEXT:
   case CW_KIND_TOKEN:

@@ -1,0 +1,40 @@
+/* file: a file that is being written, and stands under its name when it is
+** whole: until then it is a temporary one beside it. Or an open one of
+** somebody else's. Knows libc, error.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_FILE_H
+#define CURLEW_FILE_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "error.h"
+
+typedef struct cw_file {
+  FILE *stream;    /* borrowed; NULL: not somebody else's */
+  int fd;          /* owned; -1: none */
+  char *path;      /* owned: where it will stand */
+  char *temporary; /* owned; NULL: it is written in place */
+  uint64_t bytes;  /* written */
+} cw_file;
+
+/* In place; needs no memory. 'drop' closes it and removes what is not whole;
+** harmless after cw_file_finish. */
+void cw_file_init(cw_file *f);
+void cw_file_drop(cw_file *f);
+
+/* Begins a file that will stand at 'path', with the permissions of the one that
+** stands there now; that one stays until then. A link is followed; what is no
+** regular file (/dev/null, a pipe) is written in place. False: 'e' says why. */
+bool cw_file_create(cw_file *f, const char *path, cw_error *e);
+
+/* Writes go to 'stream', whose position they move. */
+void cw_file_borrow(cw_file *f, FILE *stream);
+
+/* False: 'e' says why. */
+bool cw_file_write(cw_file *f, const char *bytes, size_t n, cw_error *e);
+
+/* It is whole: puts it in its place. False: 'e' says why, and it is dropped. */
+bool cw_file_finish(cw_file *f, cw_error *e);
+
+#endif

@@ -1,0 +1,117 @@
+/* lua_box: what a response's userdata holds. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#include "lua_box.h"
+
+#include <string.h>
+
+#include "lua_error.h"
+#include "lua_wait.h"
+
+/* Its user value: a table, made when it is first needed. */
+enum { KEPT = 1 };
+
+cwl_box *cwl_new_box(lua_State *L) {
+  cwl_box *b = lua_newuserdatauv(L, sizeof *b, 1);
+  memset(b, 0, sizeof *b);
+  luaL_setmetatable(L, "curlew.response");
+  return b;
+}
+
+cwl_box *cwl_check_box(lua_State *L) {
+  cwl_box *b = luaL_testudata(L, 1, "curlew.response");
+  if (!b)
+    cwl_raise(L, "response expected, got %s: call its methods with a colon",
+              luaL_typename(L, 1));
+  return b;
+}
+
+int cwl_given_up(lua_State *L, const cwl_box *b) {
+  static const char *const how[] = {
+    [CWL_IN_USE] = "closed at %s",
+    [CWL_CLOSED] = "closed at %s",
+    [CWL_SCOPE_LEFT] = "closed at %s, its <close> scope ended; to hand it "
+                       "over: return r:move()",
+    [CWL_LOOP_LEFT] = "closed at %s, the loop over it ended; to read on "
+                      "after a loop: for line in (r:lines()) do",
+    [CWL_MOVED] = "moved away at %s",
+  };
+  cwl_push_site(L, &b->where);
+  lua_pushfstring(L, how[b->ending], lua_tostring(L, -1));
+  return cwl_raise(L, "the response was %s", lua_tostring(L, -1));
+}
+
+bool cwl_push_kept(lua_State *L, const char *name) {
+  if (lua_getiuservalue(L, 1, KEPT) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_getfield(L, -1, name);
+  lua_remove(L, -2);
+  if (!lua_isnil(L, -1)) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+void cwl_keep(lua_State *L, const char *name) {
+  if (lua_getiuservalue(L, 1, KEPT) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 2);
+    lua_pushvalue(L, -1);
+    lua_setiuservalue(L, 1, KEPT);
+  }
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, name);
+  lua_pop(L, 1);
+}
+
+/* A task that was closed while it waited in a read has not said so. */
+static bool reader_is_gone(lua_State *L) {
+  lua_Debug frame;
+  if (!cwl_push_kept(L, "reader")) return false;
+  lua_State *reader = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  return lua_status(reader) != LUA_YIELD && !lua_getstack(reader, 0, &frame);
+}
+
+cwl_box *cwl_check_open(lua_State *L) {
+  cwl_box *b = cwl_check_box(L);
+  if (b->ending != CWL_IN_USE || !b->x) cwl_given_up(L, b);
+  if (b->reading && !reader_is_gone(L))
+    cwl_raise(L, "the response is being read by another call, which waits");
+  return b;
+}
+
+void cwl_end(lua_State *L, cwl_box *b, cwl_ending how, cw_end why) {
+  if (!b->x || b->ending != CWL_IN_USE) return;
+  b->ending = how;
+  cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &b->where);
+  cw_exchange_release(b->x, why);
+}
+
+int cwl_fail_reading(lua_State *L, cwl_box *b) {
+  size_t held;
+  cw_body_peek(&b->x->body, &held);
+  cw_body_drop(&b->x->body, held);
+  luaL_pushfail(L);
+  if (cwl_push_kept(L, "error")) return 2;
+  cwl_push_error(L, b->x, &b->x->error);
+  cwl_keep(L, "error");
+  return 2;
+}
+
+bool cwl_wait_to_read(lua_State *L, cwl_box *b, lua_KContext context,
+                      lua_KFunction k) {
+  cwl_state *s = cwl_state_of(L);
+  b->reading = true;
+  if (cwl_in_task(L, s)) {
+    lua_pushthread(L);
+    cwl_keep(L, "reader");
+    lua_pop(L, 1);
+  }
+  if (cwl_wait(L, s, b->x, context, k)) {
+    b->reading = false;
+    return true;
+  }
+  b->reading = false;
+  return false;
+}

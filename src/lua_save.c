@@ -1,0 +1,146 @@
+/* lua_save: a body written to a file. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#include "lua_save.h"
+
+#include <string.h>
+
+#include "file.h"
+#include "lua_box.h"
+#include "lua_error.h"
+
+/* Where save has what: its arguments, then the file being written. */
+enum { RESPONSE = 1, TARGET, OPTIONS, FILE_BOX };
+
+static int file_drop(lua_State *L) {
+  cw_file_drop(luaL_checkudata(L, 1, "curlew.file"));
+  return 0;
+}
+
+/* An open handle of io's; NULL: it is none. */
+static FILE *check_handle(lua_State *L) {
+  luaL_Stream *stream = luaL_testudata(L, TARGET, LUA_FILEHANDLE);
+  if (!stream) return NULL;
+  if (!stream->closef) cwl_raise(L, "save: the file is closed");
+  return stream->f;
+}
+
+static const char *check_path(lua_State *L) {
+  size_t n;
+  if (lua_type(L, TARGET) != LUA_TSTRING)
+    cwl_raise(L, "save: path or file expected, got %s",
+              luaL_typename(L, TARGET));
+  const char *path = lua_tolstring(L, TARGET, &n);
+  if (n == 0 || strlen(path) != n)
+    cwl_raise(L, "save: the path is empty or holds a NUL byte");
+  return path;
+}
+
+static void check_options(lua_State *L) {
+  if (lua_isnoneornil(L, OPTIONS)) return;
+  if (!lua_istable(L, OPTIONS))
+    cwl_raise(L, "save: options: table expected, got %s",
+              luaL_typename(L, OPTIONS));
+  lua_pushnil(L);
+  if (lua_next(L, OPTIONS))
+    cwl_raise(L, "save: unknown option '%s'", luaL_tolstring(L, -2, NULL));
+}
+
+/* file: what was written, and where. */
+static int push_file(lua_State *L, const cw_file *f) {
+  lua_createtable(L, 0, 2);
+  if (f->path) {
+    lua_pushvalue(L, TARGET);
+    lua_setfield(L, -2, "path");
+  }
+  cwl_set_integer(L, "bytes", (int64_t)f->bytes);
+  return 1;
+}
+
+/* What has been taken from the body is not all written: it is lost to a later
+** reader, who gets the same error. */
+static int fail_writing(lua_State *L, cwl_box *b, const cw_error *e) {
+  cw_exchange_fail(b->x, e->code, e->text);
+  return cwl_fail_reading(L, b);
+}
+
+/* Writes what is there. */
+static bool write_held(cw_file *f, cw_body *body, cw_error *e) {
+  size_t n;
+  const char *bytes = cw_body_peek(body, &n);
+  bool ok = cw_file_write(f, bytes, n, e);
+  cw_body_drop(body, n);
+  return ok;
+}
+
+static int save_k(lua_State *L, int status, lua_KContext context) {
+  (void)status;
+  cwl_box *b = lua_touserdata(L, RESPONSE);
+  cw_file *f = lua_touserdata(L, FILE_BOX);
+  cw_error e = {.code = CW_OK};
+  cw_body *body = &b->x->body;
+  bool found;
+  b->reading = false;
+  do {
+    cw_exchange_want(b->x, CW_WANT_BYTES, body->ahead);
+    while (!cw_exchange_ready(b->x))
+      if (!cwl_wait_to_read(L, b, context, save_k)) return lua_error(L);
+    found = cw_body_found(body);
+    cw_exchange_rest(b->x);
+    if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
+    if (!write_held(f, body, &e)) return fail_writing(L, b, &e);
+  } while (found);
+  if (body->state == CW_BODY_FAILED) return cwl_fail_reading(L, b);
+  if (!cw_file_finish(f, &e)) return fail_writing(L, b, &e);
+  return push_file(L, f);
+}
+
+/* A body that was read whole is kept, and can be saved as well. */
+static int save_text(lua_State *L, cwl_box *b, cw_file *f) {
+  size_t n;
+  cw_error e = {.code = CW_OK};
+  const char *text = lua_tolstring(L, -1, &n);
+  if (cw_file_write(f, text, n, &e) && cw_file_finish(f, &e))
+    return push_file(L, f);
+  luaL_pushfail(L);
+  cwl_push_error(L, b->x, &e);
+  return 2;
+}
+
+/* The box first, what it holds second; its slot removes what is not whole. */
+static cw_file *push_file_box(lua_State *L) {
+  cw_file *f = lua_newuserdatauv(L, sizeof *f, 0);
+  cw_file_init(f);
+  luaL_setmetatable(L, "curlew.file");
+  lua_toclose(L, FILE_BOX);
+  return f;
+}
+
+/* r:save(path | file) -> { path =, bytes = } | nil, err */
+static int r_save(lua_State *L) {
+  cw_error e = {.code = CW_OK};
+  cwl_box *b = cwl_check_open(L);
+  lua_settop(L, OPTIONS);
+  check_options(L);
+  lua_settop(L, OPTIONS);
+  FILE *handle = check_handle(L);
+  const char *path = handle ? NULL : check_path(L);
+  cw_file *f = push_file_box(L);
+  if (handle) cw_file_borrow(f, handle);
+  if (path && !cw_file_create(f, path, &e)) {
+    luaL_pushfail(L);
+    cwl_push_error(L, b->x, &e);
+    return 2;
+  }
+  if (cwl_push_kept(L, "text")) return save_text(L, b, f);
+  return save_k(L, LUA_OK, 0);
+}
+
+static const luaL_Reg methods[] = {{"save", r_save}, {NULL, NULL}};
+
+static const luaL_Reg file_metamethods[] = {
+  {"__close", file_drop}, {"__gc", file_drop}, {NULL, NULL}};
+
+void cwl_open_save(lua_State *L, int state) {
+  cwl_type(L, "curlew.file", file_metamethods, NULL, state);
+  cwl_register(L, methods, state);
+}
