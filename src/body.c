@@ -71,11 +71,20 @@ static bool out_of_memory(cw_body *b) {
 
 /* Filling ----------------------------------------------------------------- */
 
+/* Room that was made for a long line ends with it: libcurl may bring megabytes
+** before the reader looks again. */
+static void end_long_line(cw_body *b, const char *bytes, size_t n) {
+  if (b->want != CW_WANT_LINE || b->bytes.limit <= b->ahead) return;
+  if (memchr(bytes, '\n', n)) b->bytes.limit = b->ahead;
+}
+
 bool cw_body_put(cw_body *b, const char *bytes, size_t n) {
   uint64_t named, most = limit_of(b, &named);
   b->came += n;
   if (!b->coded && b->came > most) return too_large(b, "the body", named);
-  return cw_buf_append(&b->bytes, bytes, n) || out_of_memory(b);
+  if (!cw_buf_append(&b->bytes, bytes, n)) return out_of_memory(b);
+  end_long_line(b, bytes, n);
+  return true;
 }
 
 /* Decoding ---------------------------------------------------------------- */

@@ -151,10 +151,10 @@ static int r_read(lua_State *L) {
 
 /* Loops ------------------------------------------------------------------- */
 
-/* One with nothing left to read was ended by its loop in the best of ways. */
+/* Its loop has come to the end, or to the error: there is nothing to give up,
+** and who asks again is told the same again. */
 static bool at_end(const cw_exchange *x) {
-  return !x->transfer && x->body.state == CW_BODY_ENDED &&
-         cw_body_held(&x->body) == 0;
+  return !x->transfer && cw_body_held(&x->body) == 0;
 }
 
 /* The loop that reads the response has been left. */
