@@ -44,7 +44,7 @@ typedef struct coding {
   bool (*create)(stage *s);
   void (*begin)(stage *s); /* another stream */
   /* One call of the library: HUNGRY where it took all and has no more. */
-  cw_decoding (*decode)(stage *s, flow *f, cw_error *e);
+  cw_decoding (*decode)(stage *s, flow *f);
   void (*destroy)(stage *s); /* what is zero, and what is half made, too */
 } coding;
 
@@ -56,6 +56,7 @@ struct stage {
     ZSTD_DCtx *zstd;
   } lib;             /* owned */
   cw_decoding state; /* what its last step said */
+  cw_error error;    /* when that is that it failed */
   bool inside;       /* a stream has begun */
   bool later;        /* one has ended: what is no stream is not ours */
   unsigned char start[START_MAX];
@@ -67,8 +68,7 @@ struct stage {
 };
 
 struct cw_decoder {
-  cw_error error; /* for good, once it has failed */
-  bool last;      /* what was given is the rest */
+  bool last; /* what was given is the rest */
   size_t count;
   stage stages[CW_CODINGS_MAX]; /* as they undo: the first takes what comes */
 };
@@ -87,21 +87,22 @@ static void out_of_memory(cw_error *e) {
                "out of memory for undoing the body's encoding");
 }
 
-static cw_decoding starved(cw_error *e) {
-  out_of_memory(e);
+static cw_decoding starved(stage *s) {
+  out_of_memory(&s->error);
   return CW_DECODING_FAILED;
 }
 
-static cw_decoding truncated(const stage *s, cw_error *e) {
-  cw_error_set(e, CW_ERR_TRUNCATED, CW_PHASE_BODY,
+static cw_decoding truncated(stage *s) {
+  cw_error_set(&s->error, CW_ERR_TRUNCATED, CW_PHASE_BODY,
                "the %s body ended before its end", s->coding->name);
   return CW_DECODING_FAILED;
 }
 
 /* 'reason' is the library's, NULL where it has none. */
-static cw_decoding corrupt(const stage *s, cw_error *e, const char *reason) {
-  cw_error_set(e, CW_ERR_DECODE, CW_PHASE_BODY, "the %s body is corrupt%s%s",
-               s->coding->name, reason ? ": " : "", reason ? reason : "");
+static cw_decoding corrupt(stage *s, const char *reason) {
+  cw_error_set(&s->error, CW_ERR_DECODE, CW_PHASE_BODY,
+               "the %s body is corrupt%s%s", s->coding->name,
+               reason ? ": " : "", reason ? reason : "");
   return CW_DECODING_FAILED;
 }
 
@@ -141,15 +142,15 @@ static void deflate_begin(stage *s) {
   inflateReset2(&s->lib.z, has_zlib_header(s) ? ZLIB : RAW);
 }
 
-static cw_decoding inflate_failed(const stage *s, int result, cw_error *e) {
-  if (result == Z_MEM_ERROR) return starved(e);
-  if (result == Z_NEED_DICT) return corrupt(s, e, "it wants a dictionary");
-  return corrupt(s, e, s->lib.z.msg);
+static cw_decoding inflate_failed(stage *s, int result) {
+  if (result == Z_MEM_ERROR) return starved(s);
+  if (result == Z_NEED_DICT) return corrupt(s, "it wants a dictionary");
+  return corrupt(s, s->lib.z.msg);
 }
 
 static uInt at_most(size_t n) { return n < UINT_MAX ? (uInt)n : UINT_MAX; }
 
-static cw_decoding inflate_some(stage *s, flow *f, cw_error *e) {
+static cw_decoding inflate_some(stage *s, flow *f) {
   z_stream *z = &s->lib.z;
   uInt n = at_most(f->n), room = at_most(f->room);
   z->next_in = (const Bytef *)f->in;
@@ -160,8 +161,7 @@ static cw_decoding inflate_some(stage *s, flow *f, cw_error *e) {
   move(f, n - z->avail_in, room - z->avail_out);
   if (result == Z_STREAM_END) return CW_DECODING_ENDED;
   /* Z_BUF_ERROR is none: there was nothing to do */
-  if (result != Z_OK && result != Z_BUF_ERROR)
-    return inflate_failed(s, result, e);
+  if (result != Z_OK && result != Z_BUF_ERROR) return inflate_failed(s, result);
   bool idle = z->avail_in == 0 && z->avail_out > 0;
   return idle ? CW_DECODING_HUNGRY : CW_DECODING_MORE;
 }
@@ -183,15 +183,15 @@ static bool br_create(stage *s) {
 
 static void br_begin(stage *s) { (void)s; }
 
-static cw_decoding br_failed(const stage *s, cw_error *e) {
+static cw_decoding br_failed(stage *s) {
   BrotliDecoderErrorCode code = BrotliDecoderGetErrorCode(s->lib.br);
   if (code <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
       code >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES)
-    return starved(e);
-  return corrupt(s, e, BrotliDecoderErrorString(code));
+    return starved(s);
+  return corrupt(s, BrotliDecoderErrorString(code));
 }
 
-static cw_decoding br_some(stage *s, flow *f, cw_error *e) {
+static cw_decoding br_some(stage *s, flow *f) {
   size_t n = f->n, room = f->room;
   const uint8_t *in = (const uint8_t *)f->in;
   uint8_t *out = (uint8_t *)f->out;
@@ -206,7 +206,7 @@ static cw_decoding br_some(stage *s, flow *f, cw_error *e) {
   case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT:
     return CW_DECODING_MORE;
   default:
-    return br_failed(s, e);
+    return br_failed(s);
   }
 }
 
@@ -248,18 +248,18 @@ static size_t zstd_portion(stage *s, const flow *f) {
   return 1;
 }
 
-static cw_decoding zstd_failed(const stage *s, size_t result, cw_error *e) {
+static cw_decoding zstd_failed(stage *s, size_t result) {
   if (ZSTD_getErrorCode(result) == ZSTD_error_memory_allocation)
-    return starved(e);
-  return corrupt(s, e, ZSTD_getErrorName(result));
+    return starved(s);
+  return corrupt(s, ZSTD_getErrorName(result));
 }
 
-static cw_decoding zstd_some(stage *s, flow *f, cw_error *e) {
+static cw_decoding zstd_some(stage *s, flow *f) {
   ZSTD_inBuffer in = {.src = f->in, .size = zstd_portion(s, f)};
   ZSTD_outBuffer out = {.dst = f->out, .size = f->room};
   size_t result = ZSTD_decompressStream(s->lib.zstd, &out, &in);
   move(f, in.pos, out.pos);
-  if (ZSTD_isError(result)) return zstd_failed(s, result, e);
+  if (ZSTD_isError(result)) return zstd_failed(s, result);
   if (result == 0) return CW_DECODING_ENDED;
   bool idle = in.pos == in.size && f->room > 0;
   return idle ? CW_DECODING_HUNGRY : CW_DECODING_MORE;
@@ -320,7 +320,7 @@ static void hold_start(stage *s, flow *f) {
 }
 
 /* Before the first stream, and between two of them. */
-static cw_decoding look(stage *s, flow *f, cw_error *e) {
+static cw_decoding look(stage *s, flow *f) {
   hold_start(s, f);
   bool last = f->last && f->n == 0;
   if (s->held == 0) return last ? CW_DECODING_ENDED : CW_DECODING_HUNGRY;
@@ -332,15 +332,15 @@ static cw_decoding look(stage *s, flow *f, cw_error *e) {
   }
   if (it == IT_MAY_BE && !last) return CW_DECODING_HUNGRY;
   if (s->later) return CW_DECODING_ENDED;
-  return it == IT_MAY_BE ? truncated(s, e) : corrupt(s, e, "unknown header");
+  return it == IT_MAY_BE ? truncated(s) : corrupt(s, "unknown header");
 }
 
 /* What told that a stream begins is its first bytes. */
-static cw_decoding decode_start(stage *s, flow *f, cw_error *e) {
+static cw_decoding decode_start(stage *s, flow *f) {
   flow start = *f;
   start.in = (const char *)s->start + s->fed;
   start.n = s->held - s->fed;
-  cw_decoding state = s->coding->decode(s, &start, e);
+  cw_decoding state = s->coding->decode(s, &start);
   s->fed = s->held - start.n;
   f->out = start.out;
   f->room = start.room;
@@ -356,13 +356,13 @@ static cw_decoding look_again(stage *s) {
   return CW_DECODING_MORE;
 }
 
-static cw_decoding decode(stage *s, flow *f, cw_error *e) {
+static cw_decoding decode(stage *s, flow *f) {
   cw_decoding state =
-    s->fed < s->held ? decode_start(s, f, e) : s->coding->decode(s, f, e);
+    s->fed < s->held ? decode_start(s, f) : s->coding->decode(s, f);
   if (state == CW_DECODING_ENDED) return look_again(s);
   if (state != CW_DECODING_HUNGRY) return state;
   if (f->n > 0 || s->fed < s->held) return CW_DECODING_MORE;
-  return f->last ? truncated(s, e) : CW_DECODING_HUNGRY;
+  return f->last ? truncated(s) : CW_DECODING_HUNGRY;
 }
 
 /* The list ---------------------------------------------------------------- */
@@ -469,11 +469,12 @@ static bool is_last(const cw_decoder *d, const stage *s) {
   return s == d->stages ? d->last : s[-1].state == CW_DECODING_ENDED;
 }
 
-/* The stage nearest to the reader that can do something; NULL when every one
-** of them is hungry. */
+/* The stage nearest to the reader that can do something, or has failed; NULL
+** when every one of them is hungry. What a stage made before it failed goes
+** all the way like this. */
 static stage *whose_turn(cw_decoder *d) {
   for (stage *s = d->stages + d->count; s-- > d->stages;) {
-    if (s->state == CW_DECODING_MORE) return s;
+    if (s->state != CW_DECODING_HUNGRY) return s;
     if (s->unread > 0 || is_last(d, s)) return s;
   }
   return NULL;
@@ -482,12 +483,12 @@ static stage *whose_turn(cw_decoder *d) {
 /* One step into the next one's buffer, or for the final stage into the room
 ** that is left. That buffer is empty: a stage has its turn only when those
 ** nearer to the reader are hungry. */
-static cw_decoding take_turn(cw_decoder *d, stage *s, flow *left, cw_error *e) {
+static void take_turn(cw_decoder *d, stage *s, flow *left) {
   stage *next = s < d->stages + d->count - 1 ? s + 1 : NULL;
   flow f = {s->in, s->unread, is_last(d, s), left->out, left->room};
   if (next) f.out = next->between;
   if (next) f.room = BETWEEN;
-  s->state = s->inside ? decode(s, &f, e) : look(s, &f, e);
+  s->state = s->inside ? decode(s, &f) : look(s, &f);
   s->in = f.in;
   s->unread = f.n;
   if (next) {
@@ -497,7 +498,6 @@ static cw_decoding take_turn(cw_decoder *d, stage *s, flow *left, cw_error *e) {
     left->out = f.out;
     left->room = f.room;
   }
-  return s->state;
 }
 
 static cw_decoding run(cw_decoder *d, flow *left, cw_error *e) {
@@ -506,31 +506,26 @@ static cw_decoding run(cw_decoder *d, flow *left, cw_error *e) {
     if (final->state == CW_DECODING_ENDED) return CW_DECODING_ENDED;
     stage *s = whose_turn(d);
     if (!s) return CW_DECODING_HUNGRY;
-    if (take_turn(d, s, left, e) == CW_DECODING_FAILED)
+    if (s->state == CW_DECODING_FAILED) {
+      if (e->code == CW_OK) *e = s->error;
       return CW_DECODING_FAILED;
+    }
+    take_turn(d, s, left);
   }
   return CW_DECODING_MORE;
-}
-
-/* The first error is kept: it comes out at each call. */
-static cw_decoding failed(const cw_decoder *d, cw_error *e) {
-  if (e->code == CW_OK) *e = d->error;
-  return CW_DECODING_FAILED;
 }
 
 cw_decoding cw_decoder_pull(cw_decoder *d, const char **in, size_t *n,
                             bool last, char *out, size_t room, size_t *made,
                             cw_error *e) {
-  *made = 0;
-  if (d->error.code != CW_OK) return failed(d, e);
   stage *first = &d->stages[0];
   d->last = last;
   first->unread = *n;
   first->in = *n > 0 ? *in : ""; /* without input there may be no pointer */
   flow left = {.out = out, .room = room};
-  cw_decoding state = run(d, &left, &d->error);
+  cw_decoding state = run(d, &left, e);
   *made = room - left.room;
   if (first->unread < *n) *in = first->in;
   *n = first->unread;
-  return state == CW_DECODING_FAILED ? failed(d, e) : state;
+  return state;
 }
