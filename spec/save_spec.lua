@@ -1,0 +1,312 @@
+--- save: a body in a file, whole under its name or not there at all.
+
+local support = require "spec.support"
+local http = require "curlew"
+local scheduler = require "spec.support.scheduler"
+local posix = support.posix
+
+local MIB = 1024 * 1024
+
+local server, folder, path
+
+before_each(function()
+  server = support.server()
+  folder = support.folder()
+  path = folder .. "/file"
+end)
+
+after_each(function() server:close() end)
+
+local function declared(body)
+  return ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body)
+end
+
+local function get(body)
+  server:reset()
+  server:reply(declared(body))
+  return assert(http.get(server.url))
+end
+
+local function read(name)
+  local file <close> = assert(io.open(name, "rb"))
+  return file:read("a")
+end
+
+local function write(name, text)
+  local file <close> = assert(io.open(name, "wb"))
+  assert(file:write(text))
+end
+
+-- The names in the folder: nothing may be left beside the file.
+local function names()
+  local _, out = support.command("ls", "-A", folder)
+  return out
+end
+
+local function mode(name)
+  local _, out = support.command("stat", "-c", "%a %F", name)
+  return (out:gsub("\n", ""))
+end
+
+local function assert_file_error(file, err)
+  assert.is_nil(file)
+  assert.same({ "file", "body", false },
+    { err.code, err.phase, err.retryable })
+  assert.equal(0, http.stats().open)
+end
+
+describe("save to a path", function()
+  it("writes the body, and says how much it is", function()
+    local r <close> = get("body\0\r\n")
+    assert.same({ path = path, bytes = 7 }, r:save(path))
+    assert.equal("body\0\r\n", read(path))
+    assert.equal("file\n", names())
+  end)
+
+  it("writes an empty body", function()
+    local r <close> = get("")
+    assert.same({ path = path, bytes = 0 }, r:save(path))
+    assert.equal("", read(path))
+  end)
+
+  it("writes a large one byte for byte, over HTTP and TLS", function()
+    local nginx = support.nginx()
+    for _, url in ipairs { nginx.http, nginx.https } do
+      local r <close> = assert(http.get(url .. "/big",
+        { tls = { ca = nginx.ca }, buffer = 512 * 1024 }))
+      assert.equal(100 * MIB, assert(r:save(path)).bytes)
+      assert.equal(0, (support.command("cmp", path,
+        nginx.dir .. "/www/big")))
+    end
+    assert.equal("file\n", names())
+  end)
+
+  it("writes the rest of one that was read in part", function()
+    local r <close> = get("head\nbody")
+    assert.equal("head", r:read("l"))
+    assert.equal(4, r:save(path).bytes)
+    assert.equal("body", read(path))
+  end)
+
+  it("writes one that was read whole: it is kept", function()
+    local r <close> = get('{"a":1}')
+    assert.equal(1, r:json().a)
+    assert.equal(7, r:save(path).bytes)
+    assert.equal('{"a":1}', read(path))
+    assert.equal(7, r:save(path).bytes)
+  end)
+
+  it("leaves the old file until the new one is whole", function()
+    write(path, "old")
+    server:script { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 200000\r\n\r\n" .. ("x"):rep(100000) }, "wait",
+      { send = ("x"):rep(100000) }, "hold" }
+    local tasks <close> = scheduler()
+    local saved
+    tasks.spawn(function()
+      local r <close> = assert(http.get(server.url))
+      saved = assert(r:save(path))
+    end)
+    for _ = 1, 100 do -- until it has begun to write
+      if names() ~= "file\n" then break end
+      tasks.round(0.1)
+    end
+    assert.same({ true, "old" }, { names() ~= "file\n", read(path) })
+    server:go()
+    tasks.run()
+    assert.equal(200000, saved.bytes)
+    assert.equal(("x"):rep(200000), read(path))
+    assert.equal("file\n", names())
+  end)
+
+  it("keeps the permissions of the file that it replaces", function()
+    write(path, "old")
+    support.command("chmod", "640", path)
+    local r <close> = get("new")
+    assert(r:save(path))
+    assert.equal("640 regular file", mode(path))
+  end)
+
+  it("gives a new file the permissions that io would", function()
+    write(folder .. "/other", "")
+    local r <close> = get("new")
+    assert(r:save(path))
+    assert.equal((mode(folder .. "/other"):gsub(" empty", "")), mode(path))
+  end)
+
+  it("replaces what a link leads to, and not the link", function()
+    write(folder .. "/target", "old")
+    support.command("ln", "-s", "target", path)
+    local r <close> = get("new")
+    assert(r:save(path))
+    assert.same({ "777 symbolic link", "new", "file\ntarget\n" },
+      { mode(path), read(folder .. "/target"), names() })
+  end)
+
+  it("writes into what is no regular file, in place", function()
+    local r <close> = get("lost")
+    assert.equal(4, assert(r:save("/dev/null")).bytes)
+    assert.matches("character special file", mode("/dev/null"))
+  end)
+
+  it("takes a name as long as names can be", function()
+    local name = folder .. "/" .. ("n"):rep(255)
+    local r <close> = get("body")
+    assert(r:save(name))
+    assert.equal("body", read(name))
+  end)
+
+  it("writes where the program stands when the path has no folder", function()
+    server:reply(declared("body"))
+    local _, code, out, err = support.run([[
+      local http = require "curlew"
+      local r <close> = assert(http.get(arg[1]))
+      print(r:save("saved-here").bytes, io.open("saved-here"):read("a"))
+      os.remove("saved-here")
+    ]], { server.url })
+    assert.same({ 0, "4\tbody\n", "" }, { code, out, err })
+  end)
+end)
+
+describe("save that fails", function()
+  it("is an error of a folder that is not there, and the body is untouched",
+    function()
+      local r <close> = get("body")
+      local file, err = r:save(folder .. "/no/file")
+      assert_file_error(file, err)
+      assert.matches("cannot create .*/no/file: No such file", err.message)
+      assert.equal("body", r:read("a"))
+    end)
+
+  it("is an error of a path that is a folder, and leaves it", function()
+    local r <close> = get("body")
+    local file, err = r:save(folder)
+    assert_file_error(file, err)
+    assert.matches("Is a directory", err.message)
+    assert.equal(4, r:save(path).bytes)
+  end)
+
+  it("is an error of a full disk, and later readers get the same", function()
+    local r <close> = get(("x"):rep(100000))
+    local file, err = r:save("/dev/full")
+    assert_file_error(file, err)
+    assert.matches("cannot write /dev/full: No space left", err.message)
+    local rest, same = r:read(1)
+    assert.is_nil(rest)
+    assert.is_true(rawequal(err, same))
+    assert.is_true(rawequal(err, select(2, r:text())))
+  end)
+
+  it("is an error of a limit on files, and leaves the old one", function()
+    write(path, "old")
+    server:script { { loop = { "request", { send = declared(("x"):rep(
+      300000)) } } } }
+    local _, code, out, err = support.run([[
+      local http = require "curlew"
+      local posix = require "posix_support"
+      posix.ignore("XFSZ")
+      posix.setrlimit("FSIZE", 100000)
+      local r <close> = assert(http.get(arg[1]))
+      local file, why = r:save(arg[2])
+      print(file, why.code, why.message:match("[%a ]+$"), http.stats().open)
+    ]], { server.url, path })
+    assert.same({ 0, "nil\tfile\t File too large\t0\n", "" },
+      { code, out, err })
+    assert.same({ "old", "file\n" }, { read(path), names() })
+  end)
+
+  it("leaves nothing when the body is cut, and the old file", function()
+    write(path, "old")
+    server:reply("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"
+      .. ("x"):rep(100000))
+    local r <close> = assert(http.get(server.url))
+    local file, err = r:save(path)
+    assert.same({ nil, "truncated" }, { file, err.code })
+    assert.same({ "old", "file\n" }, { read(path), names() })
+  end)
+
+  it("leaves nothing when its task is closed", function()
+    server:script { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 200000\r\n\r\n" .. ("x"):rep(100000) }, "hold" }
+    local tasks <close> = scheduler()
+    local task = tasks.spawn(function()
+      local r <close> = assert(http.get(server.url))
+      r:save(path)
+    end)
+    for _ = 1, 100 do -- until it has begun to write
+      if names() ~= "" then break end
+      tasks.round(0.1)
+    end
+    assert.matches("^%.curlew%-%x+\n$", names())
+    assert(coroutine.close(task))
+    tasks.forget()
+    assert.equal("", names())
+    assert.equal(0, http.stats().open)
+  end)
+
+  it("leaves nothing when its time is over", function()
+    server:script { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 200000\r\n\r\n" .. ("x"):rep(100000) }, "hold" }
+    local r <close> = assert(http.get(server.url,
+      { timeout = { idle = 0.1 } }))
+    local file, err = r:save(path)
+    assert.same({ nil, "timeout" }, { file, err.code })
+    assert.equal("", names())
+  end)
+
+  it("raises what is no path and no file, and touches nothing", function()
+    local r <close> = get("body")
+    local closed = assert(io.tmpfile())
+    closed:close()
+    for what, value in pairs { ["path or file expected, got table"] = {},
+      ["path or file expected, got number"] = 42, ["is empty"] = "",
+      ["NUL byte"] = "a\0b", ["file is closed"] = closed } do
+      assert.error_matches(function() r:save(value) end, what)
+    end
+    assert.error_matches(function() r:save() end, "got nil")
+    assert.error_matches(function() r:save(path, { sha = "x" }) end,
+      "unknown option 'sha'")
+    assert.error_matches(function() r:save(path, 1) end, "table expected")
+    assert.equal("body", r:read("a"))
+    assert.equal("", names())
+  end)
+end)
+
+describe("save to a file of io's", function()
+  it("writes where the file stands, and leaves it open", function()
+    local file <close> = assert(io.open(path, "w+"))
+    file:write("before ")
+    local r <close> = get("body")
+    local saved = assert(r:save(file))
+    assert.same({ bytes = 4 }, saved)
+    file:write(" after")
+    file:seek("set")
+    assert.equal("before body after", file:read("a"))
+  end)
+
+  it("has written when it returns", function()
+    local file <close> = assert(io.open(path, "w"))
+    local r <close> = get("body")
+    assert(r:save(file))
+    assert.equal("body", read(path))
+  end)
+
+  it("is an error when the file is full, or not for writing", function()
+    local full <close> = assert(io.open("/dev/full", "w"))
+    local r <close> = get("body")
+    assert_file_error(r:save(full))
+    write(path, "old")
+    local reading <close> = assert(io.open(path))
+    local other <close> = get("body")
+    assert_file_error(other:save(reading))
+    assert.equal("old", read(path))
+  end)
+
+  it("writes into a pipe", function()
+    local pipe <close> = assert(io.popen("cat >" .. path, "w"))
+    local r <close> = get(("x"):rep(1000000))
+    assert.equal(1000000, assert(r:save(pipe)).bytes)
+    assert(pipe:close())
+    assert.equal(1000000, #read(path))
+  end)
+end)
