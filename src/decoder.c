@@ -21,8 +21,6 @@ enum {
   ZSTD_HEADER = 14          /* the most bytes of a frame's after its magic */
 };
 
-const char cw_decoder_accepted[] = "gzip, deflate, br, zstd";
-
 /* What a step works on; moved on by what it takes and makes. */
 typedef struct flow {
   const char *in;

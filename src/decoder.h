@@ -9,7 +9,7 @@
 #include "headers.h"
 
 /* What is sent as Accept-Encoding: all that can be undone. */
-extern const char cw_decoder_accepted[];
+#define CW_DECODER_ACCEPTED "gzip, deflate, br, zstd"
 
 enum {
   CW_CODINGS_MAX = 5,   /* in one list: more is an attack or a mistake */

@@ -84,6 +84,8 @@ static void keep_check_function(lua_State *L, const cw_settings *own) {
   lua_setiuservalue(L, CLIENT, CWL_CLIENT_CHECK);
 }
 
+static const cw_settings nothing;
+
 /* client(options | nil, words | nil, parent | nil) -> client */
 static int m_client(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
@@ -98,7 +100,7 @@ static int m_client(lua_State *L) {
     cwl_options(L, OPTIONS, settings, CWL_FOR_CLIENT);
   }
   keep_check_function(L, settings);
-  if (parent && !cw_settings_inherit(settings, parent->defaults))
+  if (!cw_settings_inherit(settings, parent ? parent->defaults : &nothing))
     return cwl_raise(L, "not enough memory");
   check_base_url(L, settings);
   lua_pushvalue(L, WORDS);

@@ -149,7 +149,7 @@ static void read_request(lua_State *L, cw_exchange *x) {
     cwl_options(L, OPTIONS, &x->request.own,
                 lua_isnil(L, METHOD) ? CWL_FOR_REQUEST : CWL_FOR_VERB);
   }
-  if (!cw_settings_inherit_fields(&x->request.own, x->request.defaults))
+  if (!cw_settings_compile(&x->request.own, x->request.defaults))
     cwl_raise(L, "not enough memory");
   if (lua_isnil(L, METHOD)) return;
   const char *method = luaL_checkstring(L, METHOD);

@@ -206,13 +206,14 @@ static void read_field(lua_State *L, cw_headers *list) {
 }
 
 /* The list is put into the settings first, so that it is freed with them
-** whatever raises; the same call at the end compiles it. Entries of the list
-** part come first and in order, the others after it. */
+** whatever raises. Entries of the list part come first and in order, the others
+** after it. */
 static void read_fields(lua_State *L, int value, const cw_option *row,
                         cw_settings *s) {
   if (!lua_istable(L, value)) expected(L, row, value);
   cw_headers *list = cw_headers_new();
-  if (!cw_settings_fields(s, list)) out_of_memory(L);
+  if (!list) out_of_memory(L);
+  cw_settings_fields(s, list);
   lua_Integer n = luaL_len(L, value);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_pushinteger(L, i);
@@ -230,7 +231,6 @@ static void read_fields(lua_State *L, int value, const cw_option *row,
     if (!listed) read_field(L, list);
     lua_pop(L, 1);
   }
-  if (!cw_settings_fields(s, cw_headers_retain(list))) out_of_memory(L);
 }
 
 /* One option -------------------------------------------------------------- */

@@ -34,7 +34,7 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
     .min = 0.001, .max = DAY, .unlimited = true, .standard = "none",
     .doc = "everything, from the call to the end of the body"},
   [CW_OPT_DECODE] = {.name = "decode", .kind = CW_KIND_BOOLEAN,
-    .id = CURLOPT_ACCEPT_ENCODING, .number = 1, .standard = "true",
+    .number = 1, .standard = "true",
     .doc = "ask for gzip, deflate, br and zstd, and undo them; false: the "
            "bytes as they come"},
   [CW_OPT_HEADERS] = {.name = "headers", .kind = CW_KIND_FIELDS,
@@ -295,8 +295,23 @@ static struct curl_slist *compile_line(cw_text name, cw_text value) {
   return node;
 }
 
-static bool compile(cw_fields *fields) {
+/* What asks for a coded body, where the program has no such line of its own.
+** CURLOPT_ACCEPT_ENCODING would cost 8,000 instructions a request. */
+static char accept_line[] = "Accept-Encoding: " CW_DECODER_ACCEPTED;
+static struct curl_slist accept_lines = {.data = accept_line};
+
+static bool asks_for_coded(const cw_headers *list, bool decode) {
+  static const cw_text name = {"accept-encoding", 15};
+  return decode && cw_headers_find(list, name, 0) == cw_headers_count(list);
+}
+
+static bool compile(cw_fields *fields, bool decode) {
   struct curl_slist **end = &fields->lines;
+  if (asks_for_coded(fields->list, decode)) {
+    *end = curl_slist_append(NULL, accept_line);
+    if (!*end) return false;
+    end = &(*end)->next;
+  }
   for (size_t i = 0; i < cw_headers_count(fields->list); i++) {
     *end = compile_line(cw_headers_name(fields->list, i),
                         cw_headers_value(fields->list, i));
@@ -306,33 +321,41 @@ static bool compile(cw_fields *fields) {
   return true;
 }
 
-bool cw_settings_fields(cw_settings *s, cw_headers *list) {
-  cw_value *value = place(s, CW_OPT_HEADERS);
-  value->fields = (cw_fields){.list = list};
-  return list && compile(&value->fields);
+void cw_settings_fields(cw_settings *s, cw_headers *list) {
+  place(s, CW_OPT_HEADERS)->fields = (cw_fields){.list = list};
 }
 
-static bool add_missing(cw_headers *list, const cw_headers *own,
+/* Adds those of 'more' whose names are not in 'but'. */
+static bool add_missing(cw_headers *list, const cw_headers *but,
                         const cw_headers *more) {
   for (size_t i = 0; i < cw_headers_count(more); i++) {
     cw_text name = cw_headers_name(more, i);
-    if (cw_headers_find(own, name, 0) < cw_headers_count(own)) continue;
+    if (cw_headers_find(but, name, 0) < cw_headers_count(but)) continue;
     if (!cw_headers_add(list, name, cw_headers_value(more, i))) return false;
   }
   return true;
 }
 
-bool cw_settings_inherit_fields(cw_settings *own, const cw_settings *defaults) {
-  if (!(own->set & defaults->set & cw_option_bit(CW_OPT_HEADERS))) return true;
-  cw_headers *mine = own->values[CW_OPT_HEADERS].fields.list;
+static const cw_headers *fields_of(const cw_settings *s) {
+  bool has = s->set & cw_option_bit(CW_OPT_HEADERS);
+  return has ? s->values[CW_OPT_HEADERS].fields.list : NULL;
+}
+
+bool cw_settings_compile(cw_settings *own, const cw_settings *defaults) {
+  uint64_t fields = cw_option_bit(CW_OPT_HEADERS);
+  uint64_t says = own->set | own->unset;
+  if (!(says & (fields | cw_option_bit(CW_OPT_DECODE)))) return true;
+  bool decode = cw_settings_get(own, defaults, CW_OPT_DECODE) != 0;
+  const cw_headers *mine = fields_of(own);
+  const cw_headers *theirs = own->unset & fields ? NULL : fields_of(defaults);
   cw_headers *list = cw_headers_new();
-  if (!list) return false;
-  if (!add_missing(list, mine, defaults->values[CW_OPT_HEADERS].fields.list) ||
+  if (!list || !add_missing(list, mine, theirs) ||
       !add_missing(list, NULL, mine)) {
     cw_headers_free(list);
     return false;
   }
-  return cw_settings_fields(own, list);
+  cw_settings_fields(own, list);
+  return compile(&own->values[CW_OPT_HEADERS].fields, decode);
 }
 
 static bool inherit(cw_settings *own, const cw_settings *defaults,
@@ -341,13 +364,15 @@ static bool inherit(cw_settings *own, const cw_settings *defaults,
   if (is_text(cw_options[id].kind))
     return cw_settings_text(own, id, value->text);
   if (cw_options[id].kind == CW_KIND_FIELDS)
-    return cw_settings_fields(own, cw_headers_retain(value->fields.list));
-  *place(own, id) = *value;
+    cw_settings_fields(own, cw_headers_retain(value->fields.list));
+  else
+    *place(own, id) = *value;
   return true;
 }
 
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults) {
-  if (!cw_settings_inherit_fields(own, defaults)) return false;
+  static const cw_settings none;
+  if (!cw_settings_compile(own, defaults)) return false;
   for (int i = 0; i < CW_OPTION_COUNT; i++) {
     cw_option_id id = (cw_option_id)i;
     uint64_t bit = cw_option_bit(id);
@@ -355,7 +380,7 @@ bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults) {
     if (given && !have && !(own->unset & bit) && !inherit(own, defaults, id))
       return false;
   }
-  return true;
+  return cw_settings_compile(own, &none);
 }
 
 /* Application ------------------------------------------------------------- */
@@ -404,23 +429,14 @@ static long milliseconds(double seconds) {
   return (long)(seconds * 1000 + 0.5);
 }
 
-/* Makes libcurl send the header unless the request has its own; what comes back
-** is decoded here and not by libcurl (CURLOPT_HTTP_CONTENT_DECODING is off). */
-static CURLcode apply_decode(CURL *easy, bool decode) {
-  return curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING,
-                          decode ? cw_decoder_accepted : NULL);
-}
-
 CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value) {
   double number = value ? value->number : cw_options[id].number;
   switch (id) {
   case CW_OPT_BUFFER:
     return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)number);
-  case CW_OPT_DECODE:
-    return apply_decode(easy, number != 0);
   case CW_OPT_HEADERS:
     return curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                            value ? value->fields.lines : NULL);
+                            value ? value->fields.lines : &accept_lines);
   case CW_OPT_HTTP_VERSION:
     return curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                             http_version_ids[value ? value->integer : 0]);

@@ -115,11 +115,11 @@ void cw_settings_init(cw_settings *s);
 void cw_settings_clear(cw_settings *s);
 
 /* Give row 'id' a value; false: out of memory. 'fields' takes the reference
-** to 'list', also on failure. */
+** to 'list'; its lines for libcurl are made by cw_settings_compile. */
 void cw_settings_number(cw_settings *s, cw_option_id id, double number);
 void cw_settings_integer(cw_settings *s, cw_option_id id, long integer);
 bool cw_settings_text(cw_settings *s, cw_option_id id, const char *text);
-bool cw_settings_fields(cw_settings *s, cw_headers *list);
+void cw_settings_fields(cw_settings *s, cw_headers *list);
 void cw_settings_unset(cw_settings *s, cw_option_id id);
 
 /* The value that holds: the request's own, else the client's, else NULL. */
@@ -130,12 +130,15 @@ const cw_value *cw_settings_find(const cw_settings *own,
 double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
                        cw_option_id id);
 
-/* Adds to 'own' what 'defaults' says and 'own' does not; header lines line by
-** line. False: out of memory. */
+/* Adds to 'own' what 'defaults' says and 'own' does not, and compiles it;
+*header
+** lines line by line. False: out of memory. */
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults);
 
-/* The same for header lines alone. */
-bool cw_settings_inherit_fields(cw_settings *own, const cw_settings *defaults);
+/* Makes the header lines that libcurl is to send where 'own' says anything of
+** them: its own, the missing ones of 'defaults', and what asks for a coded body
+** unless 'decode' is false. False: out of memory. */
+bool cw_settings_compile(cw_settings *own, const cw_settings *defaults);
 
 /* A new list of the lines that are sent: without those that only take a default
 ** away. NULL: out of memory. The caller owns a reference. */

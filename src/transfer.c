@@ -193,7 +193,6 @@ static CURLcode set_for_life(cw_transfer *t, const cw_socket_calls *calls) {
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  SET(CURLOPT_HTTP_CONTENT_DECODING, 0L); /* decoded when it is read */
   SET(CURLOPT_ERRORBUFFER, t->detail);
   SET(CURLOPT_PRIVATE, (char *)t);
   SET(CURLOPT_HEADERFUNCTION, on_header);

@@ -332,8 +332,7 @@ static void option_rows(void) {
 
 static bool fits(cw_kind kind, curl_easytype type) {
   switch (kind) {
-  case CW_KIND_BOOLEAN: /* or whether to set a string of ours */
-    return type == CURLOT_LONG || type == CURLOT_STRING;
+  case CW_KIND_BOOLEAN:
   case CW_KIND_CHOICE:
   case CW_KIND_INTEGER:
   case CW_KIND_SECONDS:
