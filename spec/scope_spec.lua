@@ -298,6 +298,63 @@ local rows = {
     [[ local r <close> = get() r:read(1) r:close() r:close() ]],
   },
   {
+    title = "is a loop over it that is left",
+    scoped = "iterator", plain = "iterator",
+    [[ local r <close> = get() for c in r:chunks() do assert(c) break end ]],
+    [[ local r <close> = get() for l in r:lines(9) do assert(l) break end ]],
+    [[ local r <close> = get()
+       for c in r:chunks() do if c then goto out end end ::out:: ]],
+    [[ local function f()
+         local r <close> = get()
+         for c in r:chunks() do return #c end
+       end
+       assert(f() > 0) ]],
+    [[ local ok, err = pcall(function()
+         local r <close> = get()
+         for _ in r:chunks() do error(x, 0) end
+       end)
+       assert(not ok and rawequal(err, x)) ]],
+    [[ local r <close> = get()
+       for _ in r:chunks() do for _ in r:lines(1) do break end break end ]],
+    [[ for c in over("chunks") do assert(c) break end ]],
+    [[ local ok, err = pcall(function()
+         for _ in over("chunks") do error(x, 0) end
+       end)
+       assert(not ok and rawequal(err, x)) ]],
+    [[ local co = coroutine.wrap(function()
+         for c in over("chunks") do coroutine.yield(c) error(x, 0) end
+       end)
+       assert(#co() > 0)
+       local ok, err = pcall(co)
+       assert(not ok and rawequal(err, x)) ]],
+    [[ local co = coroutine.create(function()
+         for c in over("chunks") do coroutine.yield(c) end
+       end)
+       coroutine.resume(co)
+       assert(coroutine.close(co)) ]],
+  },
+  {
+    title = "is a loop over its lines that is left",
+    scoped = "iterator", plain = "iterator",
+    server = { { loop = { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 1000000\r\n\r\n" .. ("line\n"):rep(20) } } } },
+    [[ local r <close> = get() for l in r:lines() do assert(l) break end ]],
+    [[ for i = 1, 2 do
+         for l in over("lines") do assert(l == "line") goto continue end
+         ::continue::
+       end ]],
+    [[ local n = 0
+       for l in over("lines") do n = n + 1 if n == 20 then break end end ]],
+  },
+  {
+    title = "is a loop over it that comes to its end",
+    scoped = "eof", plain = "eof", server = LATE_END,
+    [[ local r <close> = get() go() for _ in r:chunks() do end ]],
+    [[ local r <close> = get() go() for _ in r:lines() do end ]],
+    [[ local step, a, b, over <close> = over("lines") go()
+       for line in step, a, b do assert(line == "hello") end ]],
+  },
+  {
     title = "has a reference cycle through it",
     scoped = "tbc", plain = "gc",
     [[ local r <close> = get() local t = { r = r } t.t = t ]],
@@ -367,6 +424,10 @@ local function environment(kind, row, run, server)
     run.found = math.max(run.found, http.stats().open - run.before.open)
     if client then return assert(client:get(url, options)) end
     return assert(http.get(url, options))
+  end
+  function env.over(verb)
+    run.opened = run.opened + 1
+    return http[verb](url, options)
   end
   function env.bring_back(r) run.brought_back = r end
   function env.go() server:go() end
@@ -440,6 +501,7 @@ local SENTENCE = {
   eager = "holds nothing when its scope %s",
   close = "is released by close when its scope %s",
   tbc = "is released at once when its scope %s",
+  iterator = "is released at once when its scope %s",
   client = "is released with its client when its scope %s",
 }
 

@@ -91,9 +91,9 @@ bool cw_body_put(cw_body *b, const char *bytes, size_t n) {
 
 bool cw_body_decode(cw_body *b, cw_text codings) {
   bool ok = cw_decoder_new(codings, &b->decoder, b->error);
-  if (!ok) return failed(b);
+  if (!ok) cw_body_fail(b); /* what is held is not what is read */
   b->coded = b->decoder != NULL;
-  return true;
+  return ok;
 }
 
 /* Bytes after the end of what was coded are no part of it; they count all the
@@ -151,7 +151,8 @@ void cw_body_want(cw_body *b, cw_want want, uint64_t amount) {
   b->amount = amount;
   b->searched = 0;
   b->bytes.limit = b->coded || limit < b->ahead ? b->ahead : limit;
-  limit = want == CW_WANT_NUMERAL ? 0 : sum(amount, 1 + PIECE);
+  uint64_t needed = want == CW_WANT_NUMERAL ? CW_NUMERAL_MAX : amount;
+  limit = sum(needed, 1 + PIECE);
   b->decoded.limit = limit < b->ahead ? b->ahead : limit;
 }
 

@@ -63,6 +63,11 @@ local LOCATIONS = [[
       set $answer "x-test: $http_x_test\nuser-agent: $http_user_agent";
       return 200 "$answer\naccept: $http_accept\n";
     }
+    location /gzip/ {
+      alias @PREFIX@/www/;
+      gzip on;
+      gzip_types text/plain;
+    }
     location = /nginx_status { stub_status; }
 ]]
 
