@@ -231,10 +231,8 @@ static bool zstd_create(stage *s) {
                                               ZSTD_WINDOW_LOG_MAX));
 }
 
-static void zstd_begin(stage *s) {
-  ZSTD_DCtx_reset(s->lib.zstd, ZSTD_reset_session_only);
-  s->singly = 0;
-}
+/* The library begins a frame by itself. */
+static void zstd_begin(stage *s) { s->singly = 0; }
 
 /* A small frame that is there in one piece is decoded at once, and looked for
 ** where the input of that call begins. Ours begins behind the magic: the rest
