@@ -33,6 +33,8 @@ coding_libs = $(shell $(PKG_CONFIG) --libs $(coding) 2>/dev/null || \
   echo -lz -lbrotlidec -lzstd)
 engine_cflags = $(curl_cflags) $(coding_cflags)
 engine_libs = $(curl_libs) $(coding_libs) -lpthread
+encoder_libs = $(shell $(PKG_CONFIG) --libs libbrotlienc 2>/dev/null || \
+  echo -lbrotlienc) $(coding_libs)
 
 language := -std=c11 -D_GNU_SOURCE
 compile = $(CC) $(language) $(OPTIMIZE) $(WARNINGS) $(WERROR) $(SANITIZE) \
@@ -44,10 +46,15 @@ link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
 sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
-support := build/spec/posix_support.so build/spec/peer \
-  build/spec/slow_resolver.so build/spec/engine_test build/spec/oom
+decoder_parts := $(patsubst %,src/%.c,decoder error headers buf)
+# What runs without Lua; the sanitized build has its own.
+programs := engine_test decoder_test
+support := $(programs:%=build/spec/%) build/spec/posix_support.so \
+  build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
+  build/spec/oom
 tools := build/bench/floor build/bench/held
-c_files := $(wildcard src/*.[ch] spec/support/*.[ch] bench/*.[ch] script/*.c)
+c_files := $(wildcard src/*.[ch] spec/support/*.[ch] \
+  bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
 
 here := LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="./?.so;;"
@@ -72,6 +79,12 @@ build/spec/posix_support.so: spec/support/posix.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $<
 
+build/spec/encode_support.so: spec/support/encode.c spec/support/coder.c \
+  spec/support/coder.h Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -shared -o $@ $(filter %.c,$^) \
+	  $(encoder_libs)
+
 build/spec/peer: spec/support/peer.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -lssl -lcrypto -lpthread
@@ -93,6 +106,13 @@ $(BUILD)/spec/engine_test: spec/support/engine_test.c src/engine.c \
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(engine_parts) \
 	  $(engine_libs)
+
+$(BUILD)/spec/decoder_test: spec/support/decoder_test.c \
+  spec/support/coder.c spec/support/coder.h $(decoder_parts) \
+  $(wildcard src/*.h) Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) \
+	  $(engine_libs) $(encoder_libs)
 
 build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
@@ -149,12 +169,12 @@ asan_build = $(MAKE) --no-print-directory -s BUILD=$(asan_dir) \
   SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined"
 
 asan: support ## the specs under AddressSanitizer, UBSan and LeakSanitizer
-	@$(asan_build) all $(asan_dir)/spec/engine_test
+	@$(asan_build) all $(programs:%=$(asan_dir)/spec/%)
 	@$(MAKE) --no-print-directory -s $(asan_lua)
 	@PATH="$(CURDIR)/$(asan_dir)/bin:$$PATH" \
 	  ASAN_OPTIONS=$(asan_options) UBSAN_OPTIONS=print_stacktrace=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/script/lsan.supp:print_suppressions=0 \
-	  CURLEW_ENGINE_TEST="$(CURDIR)/$(asan_dir)/spec/engine_test" \
+	  CURLEW_PROGRAMS="$(CURDIR)/$(asan_dir)/spec" \
 	  script/suite lua $(asan_dir) $(ARGS)
 
 $(asan_lua): $(asan_dir)/unpreload.so Makefile

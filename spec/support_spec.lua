@@ -300,3 +300,45 @@ describe("nginx", function()
     assert.equal(before, nginx:settled(before))
   end)
 end)
+
+describe("an encoder", function()
+  local encode = require "encode_support"
+
+  -- What gzip(1) makes of a file.
+  local function gunzip(path)
+    local code, out, err = support.command("gzip", "-dc", path)
+    assert.equal(0, code, err)
+    return out
+  end
+
+  it("writes what gzip reads", function()
+    local path = support.folder() .. "/text.gz"
+    local file = assert(io.open(path, "wb"))
+    file:write(encode.gzip("one\0two")):close()
+    assert.equal("one\0two", gunzip(path))
+  end)
+
+  it("writes files of repeated bytes", function()
+    local path = support.folder() .. "/bomb.gz"
+    encode.bomb("gzip", 1000000, path)
+    assert.equal(("\0"):rep(1000000), gunzip(path))
+    encode.bomb("gzip", 1000000, path, "abc")
+    assert.equal(("abc"):rep(333333) .. "a", gunzip(path))
+    encode.bomb("gzip", 0, path)
+    assert.equal("", gunzip(path))
+  end)
+
+  it("knows each coding", function()
+    for _, name in ipairs { "deflate", "raw_deflate", "br", "zstd" } do
+      assert.is_true(#encode[name](("text"):rep(100)) < 40, name)
+    end
+  end)
+
+  it("says what it cannot do", function()
+    assert.error_matches(function() encode.bomb("gzip", 1, "/no/such") end,
+      "/no/such: ")
+    assert.error_matches(function()
+      encode.bomb("lzma", 1, support.folder() .. "/bomb")
+    end, "cannot encode by lzma")
+  end)
+end)

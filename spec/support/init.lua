@@ -133,6 +133,29 @@ function support.command(...)
   return code, out, err
 end
 
+-- ---- programs without Lua ----
+
+--- Where a program of the specs is. CURLEW_PROGRAMS names another build.
+function support.program(name)
+  return (os.getenv "CURLEW_PROGRAMS" or build .. "/spec") .. "/" .. name
+end
+
+--- Iterates over the tests of a program that lists them: the name of each, and
+-- a function that passes if it does.
+function support.tests(name)
+  local program = support.program(name)
+  local code, names, problem = support.command(program)
+  assert(code == 0, problem)
+  return coroutine.wrap(function()
+    for test in names:gmatch("[^\n]+") do
+      coroutine.yield(test, function()
+        local failed, out, err = support.command(program, test)
+        assert(failed == 0 and out .. err == "", out .. err)
+      end)
+    end
+  end)
+end
+
 -- ---- what a spec may declare ----
 
 local declared = {}
