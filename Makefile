@@ -47,13 +47,14 @@ sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
 decoder_parts := $(patsubst %,src/%.c,decoder error headers buf)
+fuzz_targets := decoder headers
 # What runs without Lua; the sanitized build has its own.
-programs := engine_test decoder_test
+programs := engine_test decoder_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
   build/spec/oom
 tools := build/bench/floor build/bench/held
-c_files := $(wildcard src/*.[ch] spec/support/*.[ch] \
+c_files := $(wildcard src/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] \
   bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
 
@@ -113,6 +114,11 @@ $(BUILD)/spec/decoder_test: spec/support/decoder_test.c \
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) \
 	  $(engine_libs) $(encoder_libs)
+
+$(BUILD)/spec/fuzz_%: spec/fuzz/%.c spec/fuzz/replay.c src/engine.c \
+  $(engine_parts) $(wildcard src/*.h) spec/fuzz/fuzz.h Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) $(engine_libs)
 
 build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
@@ -215,6 +221,26 @@ valgrind: bench-needs ## the demo under valgrind: nothing lost
 	  --errors-for-leak-kinds=definite,indirect \
 	  --suppressions=script/valgrind.supp --error-exitcode=99 \
 	  $(LUA) examples/demo.lua
+
+# libFuzzer over each target, from what the corpus knows; what is new is kept
+# in build/fuzz, a failing input beside it.
+FUZZ_SECONDS ?= 60
+fuzz_build = clang $(language) $(WARNINGS) -O1 -g -fno-omit-frame-pointer \
+  -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+  $(engine_cflags)
+
+build/fuzz/%: spec/fuzz/%.c src/engine.c $(engine_parts) \
+  $(wildcard src/*.h) spec/fuzz/fuzz.h Makefile
+	@mkdir -p $(@D)
+	$(fuzz_build) -o $@ $(filter %.c,$^) $(engine_libs)
+
+.PHONY: fuzz fuzz-needs
+fuzz-needs:
+	@script/needs fuzz
+fuzz: fuzz-needs ## random input to decoder and headers, FUZZ_SECONDS each (60)
+	@$(MAKE) --no-print-directory -s $(fuzz_targets:%=build/fuzz/%)
+	@for target in $(fuzz_targets); do script/fuzz $$target $(FUZZ_SECONDS) || \
+	  exit 1; done
 
 # ---- measure it ------------------------------------------------------------
 .PHONY: bench
