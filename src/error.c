@@ -114,16 +114,27 @@ static cw_phase phase_of(cw_code code, cw_phase phase) {
   }
 }
 
+/* libcurl has its own limits of one line, and calls them "out of memory". */
+static const char *line_too_long(CURLcode curl, cw_phase phase,
+                                 const char *detail) {
+  if (curl == CURLE_OUT_OF_MEMORY && phase == CW_PHASE_HEADERS)
+    return "a header line is over libcurl's limit of 100 KiB";
+  if (strcmp(detail, "Out of memory in chunked-encoding") == 0)
+    return "a trailer line is over libcurl's limit of 4 KiB";
+  return NULL;
+}
+
 void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
                         const char *detail) {
   cw_code code = code_of(curl);
   /* a malformed chunk is a "receive error" to libcurl, but for its words */
   if (curl == CURLE_RECV_ERROR && strstr(detail, "chunked-encoding"))
     code = CW_ERR_PROTOCOL;
-  /* libcurl calls one header line over its 100 KiB "out of memory" */
-  if (code == CW_ERR_MEMORY && phase == CW_PHASE_HEADERS)
-    cw_error_set(e, CW_ERR_TOO_LARGE, phase,
-                 "a header line is over libcurl's limit of 100 KiB");
+  const char *limit = line_too_long(curl, phase, detail);
+  if (limit) cw_error_set(e, CW_ERR_TOO_LARGE, phase, "%s", limit);
+  /* the one argument that is not ours: a trailer or first header line */
+  if (curl == CURLE_BAD_FUNCTION_ARGUMENT && phase != CW_PHASE_REQUEST)
+    cw_error_set(e, code, phase, "a header line cannot be read");
   cw_error_set(e, code, phase_of(code, phase), "%s",
                *detail ? detail : curl_easy_strerror(curl));
   e->curl = curl;

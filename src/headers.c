@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "buf.h"
 
@@ -127,19 +126,12 @@ size_t cw_headers_find(const cw_headers *h, cw_text name, size_t from) {
   return count;
 }
 
-bool cw_text_is(cw_text name, const char *lower) {
-  return strlen(lower) == name.length &&
-         strncasecmp(name.bytes, lower, name.length) == 0;
-}
-
-static bool blank(char c) { return c == ' ' || c == '\t'; }
-
 cw_text cw_text_trim(cw_text text) {
-  while (text.length && blank(*text.bytes)) {
+  while (text.length && cw_text_blank(*text.bytes)) {
     text.bytes++;
     text.length--;
   }
-  while (text.length && blank(text.bytes[text.length - 1]))
+  while (text.length && cw_text_blank(text.bytes[text.length - 1]))
     text.length--;
   return text;
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 typedef struct cw_headers cw_headers;
 
@@ -48,8 +50,14 @@ cw_text cw_headers_value(const cw_headers *h, size_t i);
 ** there is none. */
 size_t cw_headers_find(const cw_headers *h, cw_text name, size_t from);
 
-/* Whether 'name' is the ASCII text 'lower' in any case. */
-bool cw_text_is(cw_text name, const char *lower);
+/* Whether 'name' is the ASCII text 'lower' in any case. Inline: the length of
+** a literal costs nothing then, and is what tells most names apart. */
+static inline bool cw_text_is(cw_text name, const char *lower) {
+  return strlen(lower) == name.length &&
+         strncasecmp(name.bytes, lower, name.length) == 0;
+}
+
+static inline bool cw_text_blank(char c) { return c == ' ' || c == '\t'; }
 
 /* 'text' without blanks and tabs at both ends. */
 cw_text cw_text_trim(cw_text text);

@@ -38,8 +38,14 @@ void cw_response_init(cw_response *r);
 void cw_response_clear(cw_response *r);
 
 /* Reads a status line without its line end (RFC 9112 section 4); forgets what
-** an interim response before it said. False: out of memory. */
+** an interim response before it said. False: out of memory. A line that is none
+** leaves status 0. */
 bool cw_response_status_line(cw_response *r, cw_text line);
+
+/* What is wrong with the fields that say where the body ends (RFC 9112 section
+** 6.3), as a sentence; NULL: nothing. '*doubtful': the peer, or a proxy, may
+** think that it ends elsewhere than we do. */
+const char *cw_response_framing(const cw_response *r, bool *doubtful);
 
 static inline bool cw_response_ok(const cw_response *r) {
   return r->status >= 200 && r->status <= 299;

@@ -28,8 +28,12 @@ static void enter_phase(cw_transfer *t) {
 /* Header callback --------------------------------------------------------- */
 
 static size_t refuse(cw_transfer *t, cw_code code, const char *what) {
-  cw_error_set(t->error, code, CW_PHASE_HEADERS, "%s", what);
+  cw_error_set(t->error, code, cw_transfer_phase(t), "%s", what);
   return 0; /* fewer bytes than came: libcurl ends the transfer */
+}
+
+static bool broken(cw_transfer *t, const char *what) {
+  return refuse(t, CW_ERR_PROTOCOL, what);
 }
 
 /* The declared length of the body, as libcurl understood it. */
@@ -56,34 +60,52 @@ static bool interim(int status) {
   return status >= 100 && status < 200 && status != 101;
 }
 
-/* libcurl takes a length that it cannot read for none (RFC 9112 section 6.3
-** calls it an error: nobody knows where the body ends). */
-static bool unreadable_length(const cw_response *r) {
-  bool bodiless = r->status < 200 || r->status == 204 || r->status == 304;
-  return !bodiless && r->length < 0 &&
-         has_field(r->headers, "content-length") &&
-         !has_field(r->headers, "transfer-encoding");
+/* The one option that libcurl is given inside a callback: it looks at it when
+** the transfer is done, and there is no other way to say so before it is. */
+static void forbid_reuse(cw_transfer *t) {
+  t->forbids_reuse = true;
+  curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
 static size_t end_of_block(cw_transfer *t, size_t n) {
   t->in_block = false;
-  if (!interim(t->response->status)) {
-    make_final(t);
-    if (!unreadable_length(t->response)) return n;
-    t->response->final = false;
-    return refuse(t, CW_ERR_PROTOCOL, "the Content-Length cannot be read");
+  if (interim(t->response->status)) {
+    if (++t->interim <= INTERIM_MAX) return n;
+    return broken(t, "more than 32 interim (1xx) responses");
   }
-  if (++t->interim > INTERIM_MAX)
-    return refuse(t, CW_ERR_PROTOCOL, "more than 32 interim (1xx) responses");
+  bool doubtful;
+  const char *fault = cw_response_framing(t->response, &doubtful);
+  if (fault) return broken(t, fault);
+  if (doubtful) forbid_reuse(t);
+  make_final(t);
   return n;
 }
 
-static bool add_line(cw_headers *h, cw_text line) {
-  if (*line.bytes == ' ' || *line.bytes == '\t') /* obs-fold */
-    return cw_headers_count(h) == 0 ||
-           cw_headers_continue(h, cw_text_trim(line));
+/* libcurl looks at the first of the lines alone: what it makes of the length is
+** not what the whole value says. */
+static bool says_where_it_ends(cw_text name) {
+  return cw_text_is(name, "content-length") ||
+         cw_text_is(name, "transfer-encoding");
+}
+
+static bool continue_line(cw_transfer *t, cw_headers *h, cw_text more) {
+  size_t count = cw_headers_count(h);
+  if (count == 0) return broken(t, "the first header line is a folded one");
+  if (says_where_it_ends(cw_headers_name(h, count - 1)))
+    return broken(t, "a Content-Length or Transfer-Encoding is folded");
+  return cw_headers_continue(h, more);
+}
+
+/* A blank before the colon (RFC 9112 section 5.1): libcurl does not know such a
+** name, so "Content-Length : 5" is no length to it; others take it for one. Two
+** readings of where a body ends are one too many, hence no name may be so. */
+static bool add_line(cw_transfer *t, cw_headers *h, cw_text line) {
+  if (cw_text_blank(*line.bytes)) /* obs-fold */
+    return continue_line(t, h, cw_text_trim(line));
   const char *colon = memchr(line.bytes, ':', line.length);
   if (!colon) return true; /* not a field line: libcurl passes it over too */
+  if (colon > line.bytes && cw_text_blank(colon[-1]))
+    return broken(t, "a blank stands between a header's name and its colon");
   return cw_headers_add_line(h, line, (size_t)(colon - line.bytes));
 }
 
@@ -94,18 +116,36 @@ static cw_headers *fields_for(cw_transfer *t) {
   return *fields;
 }
 
+/* A status line of HTTP/2 is libcurl's own doing, but only where HTTP/2 was
+** offered: else the peer wrote it, and libcurl would believe that. */
+static bool spoken(const cw_transfer *t) {
+  return *t->response->http_version == '1' || !t->http1;
+}
+
+static bool take_status(cw_transfer *t, cw_text line) {
+  t->in_block = true;
+  if (!cw_response_status_line(t->response, line)) return false;
+  if (t->response->status == 0)
+    return broken(t, "the status line cannot be read");
+  return spoken(t) || broken(t, "the status line is not of HTTP/1");
+}
+
 static bool take_line(cw_transfer *t, cw_text line) {
-  if (!t->in_block && !t->response->final) {
-    t->in_block = true;
-    return cw_response_status_line(t->response, line);
-  }
+  if (!t->in_block && !t->response->final) return take_status(t, line);
   cw_headers *fields = fields_for(t);
-  return fields && add_line(fields, line);
+  return fields && add_line(t, fields, line);
+}
+
+/* A CR is part of the end of a line, and of nothing else (RFC 9112 section
+** 2.2); to libcurl any line that begins with one is the blank line. */
+static bool bare_cr(cw_text line) {
+  return memchr(line.bytes, '\r', line.length) != NULL;
 }
 
 static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
   cw_transfer *t = data;
-  size_t n = size * count, length = n;
+  size_t n = size * count;
+  cw_text line = {bytes, n};
   if (t->doomed) return 0;
   touch(t);
   if (!t->header_bytes) enter_phase(t);
@@ -114,10 +154,12 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
     return refuse(t, CW_ERR_TOO_LARGE,
                   "headers and trailers are over 256 KiB in all");
   if (t->draining) return n;
-  if (length && bytes[length - 1] == '\n') length--;
-  if (length && bytes[length - 1] == '\r') length--;
-  if (length == 0) return t->response->final ? n : end_of_block(t, n);
-  if (take_line(t, (cw_text){bytes, length})) return n;
+  if (line.length && bytes[line.length - 1] == '\n') line.length--;
+  if (line.length && bytes[line.length - 1] == '\r') line.length--;
+  if (bare_cr(line)) return broken(t, "a CR stands inside a header line");
+  if (line.length == 0) return t->response->final ? n : end_of_block(t, n);
+  if (take_line(t, line)) return n;
+  /* the first error stays, whichever it was */
   return refuse(t, CW_ERR_MEMORY, "out of memory for the headers");
 }
 
@@ -272,6 +314,19 @@ static int64_t microseconds(const cw_request *r, cw_option_id id) {
   return (int64_t)(cw_settings_get(&r->own, r->defaults, id) * 1e6);
 }
 
+static bool only_http1(const cw_request *r) {
+  const cw_value *newest =
+    cw_settings_find(&r->own, r->defaults, CW_OPT_HTTP_VERSION);
+  return !newest || newest->integer == 0;
+}
+
+/* What a callback has set for the last exchange alone. */
+static CURLcode undo_callbacks(cw_transfer *t) {
+  if (!t->forbids_reuse) return CURLE_OK;
+  t->forbids_reuse = false;
+  return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+}
+
 bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
                          cw_response *response, cw_body *body,
                          cw_error *error) {
@@ -291,7 +346,9 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->connect_us = microseconds(request, CW_OPT_TIMEOUT_CONNECT);
   t->first_byte_us = microseconds(request, CW_OPT_TIMEOUT_FIRST_BYTE);
   t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);
+  t->http1 = only_http1(request);
   CURLcode rc = set_options(t, request);
+  if (!rc) rc = undo_callbacks(t);
   if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
   if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
   return rc == CURLE_OK;

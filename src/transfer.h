@@ -20,6 +20,7 @@ typedef struct cw_transfer {
   char detail[CURL_ERROR_SIZE];
   bool worn; /* not to be used again: libcurl counts the stale connections that
              ** a handle has met, and gives up at the sixth */
+  bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   const int64_t *now; /* borrowed: the engine's clock, microseconds */
   cw_link *touched;   /* borrowed: the engine's ring of owners with news */
   cw_link *new_phase; /* borrowed: its ring of transfers in another phase */
@@ -40,6 +41,7 @@ typedef struct cw_transfer {
   bool draining;  /* what comes is dropped and counted */
   bool https;
   bool decode; /* a coded body is to be decoded by its reader */
+  bool http1;  /* nothing newer is offered */
   bool wanted; /* a call waits for it: its idle time counts */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
