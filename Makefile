@@ -47,7 +47,7 @@ sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
 decoder_parts := $(patsubst %,src/%.c,decoder error headers buf)
-fuzz_targets := decoder headers
+fuzz_targets := decoder headers reader
 # What runs without Lua; the sanitized build has its own.
 programs := engine_test decoder_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
@@ -237,7 +237,7 @@ build/fuzz/%: spec/fuzz/%.c src/engine.c $(engine_parts) \
 .PHONY: fuzz fuzz-needs
 fuzz-needs:
 	@script/needs fuzz
-fuzz: fuzz-needs ## random input to decoder and headers, FUZZ_SECONDS each (60)
+fuzz: fuzz-needs ## random input to decoder, headers and reader, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory -s $(fuzz_targets:%=build/fuzz/%)
 	@for target in $(fuzz_targets); do script/fuzz $$target $(FUZZ_SECONDS) || \
 	  exit 1; done

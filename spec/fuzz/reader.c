@@ -85,8 +85,7 @@ static void feed(cw_body *b, text *rest, size_t piece, bool fails) {
   size_t n = piece < rest->n ? piece : rest->n;
   if (b->state != CW_BODY_COMING) return;
   if (rest->n == 0) {
-    if (fails)
-      cw_error_set(b->error, CW_ERR_CLOSED, CW_PHASE_BODY, "the end");
+    if (fails) cw_error_set(b->error, CW_ERR_CLOSED, CW_PHASE_BODY, "the end");
     cw_body_end(b);
     return;
   }

@@ -591,7 +591,7 @@ static void lists(void) {
                 "'0123456789abcdef0123456789ABCDEF'"));
   CHECK(refuses("gzip, br, gzip, br, gzip, br", "more than 5"));
   CHECK(refuses("br,br,br,br,br,br,br,br,foo", "more than 5"));
-  CHECK(strcmp(cw_decoder_accepted, "gzip, deflate, br, zstd") == 0);
+  CHECK(strcmp(CW_DECODER_ACCEPTED, "gzip, deflate, br, zstd") == 0);
 }
 
 static void lists_undone(void) {
