@@ -67,11 +67,12 @@ local ways = {
   end,
   ["read(1000)"] = function(options)
     local r <close> = assert(http.get(server.url, options))
-    local parts, err = {}, nil
+    local parts = {}
     repeat
-      parts[#parts + 1], err = r:read(1000)
+      local part, err = r:read(1000)
       if err then return nil, err end
-    until not parts[1] or #parts[#parts] < 1000
+      parts[#parts + 1] = part
+    until not part or #part < 1000
     if r:read(0) then return nil, "there is more" end
     return table.concat(parts)
   end,

@@ -3,7 +3,6 @@
 local support = require "spec.support"
 local http = require "curlew"
 local scheduler = require "spec.support.scheduler"
-local posix = support.posix
 
 local MIB = 1024 * 1024
 

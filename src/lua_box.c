@@ -37,7 +37,7 @@ int cwl_given_up(lua_State *L, const cwl_box *b) {
   };
   cwl_push_site(L, &b->where);
   lua_pushfstring(L, how[b->ending], lua_tostring(L, -1));
-  return cwl_raise(L, "the response was %s", lua_tostring(L, -1));
+  cwl_raise(L, "the response was %s", lua_tostring(L, -1));
 }
 
 bool cwl_push_kept(lua_State *L, const char *name) {

@@ -38,7 +38,7 @@ cwl_box *cwl_check_box(lua_State *L);
 cwl_box *cwl_check_open(lua_State *L);
 
 /* Raises: says where it was given up, and what to do instead. */
-int cwl_given_up(lua_State *L, const cwl_box *b);
+__attribute__((noreturn)) int cwl_given_up(lua_State *L, const cwl_box *b);
 
 /* Its holder gives it up; nothing the second time. */
 void cwl_end(lua_State *L, cwl_box *b, cwl_ending how, cw_end why);

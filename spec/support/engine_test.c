@@ -336,8 +336,7 @@ static bool fits(cw_kind kind, curl_easytype type) {
   case CW_KIND_CHOICE:
   case CW_KIND_INTEGER:
   case CW_KIND_SECONDS:
-    return type == CURLOT_LONG || type == CURLOT_VALUES ||
-           type == CURLOT_OFF_T;
+    return type == CURLOT_LONG || type == CURLOT_VALUES || type == CURLOT_OFF_T;
   case CW_KIND_CA:
   case CW_KIND_TEXT:
   case CW_KIND_TOKEN:
