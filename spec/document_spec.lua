@@ -9,6 +9,10 @@ local function read(path)
   return file:read("a")
 end
 
+local function declared(body)
+  return ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body)
+end
+
 local function examples()
   local found = {}
   for code in read("README.md"):gmatch("```lua\n(.-)```") do
@@ -48,7 +52,10 @@ describe("The documents", function()
       local large = ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"):format(
         100000) .. ("x"):rep(100000)
       local reply = code:find("/missing", 1, true) and no
-        or code:find("/large", 1, true) and large or ok
+        or code:find("/large", 1, true) and large
+        or code:find("/data", 1, true) and declared('{"name":"curlew"}')
+        or code:find("/log", 1, true) and declared("3 lines\nx error\nthe end")
+        or ok
       server:script { { loop = { "request", { send = reply } } } }
       local setting = ([[
         local url, secure = %q, %q

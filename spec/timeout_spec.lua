@@ -224,6 +224,74 @@ describe("timeout.idle", function()
   end)
 end)
 
+describe("A body that stops", function()
+  local function raised(f) return select(2, pcall(f)) end
+
+  -- Each takes a response whose body stops after "some\nmo", to its error.
+  local ways = {
+    ['read("a")'] = function(r) return select(2, r:read("a")) end,
+    ['read("l")'] = function(r) return select(2, r:read("l", "l")) end,
+    ['read("n")'] = function(r) return select(2, r:read(6, "n")) end,
+    text = function(r) return select(2, r:text()) end,
+    json = function(r) return select(2, r:json()) end,
+    save = function(r) return select(2, r:save("/dev/null")) end,
+    lines = function(r)
+      return raised(function() for _ in r:lines() do end end)
+    end,
+    chunks = function(r)
+      return raised(function() for _ in r:chunks() do end end)
+    end,
+  }
+
+  for name, way in pairs(ways) do
+    for limit, options in pairs {
+      ["timeout.idle"] = { timeout = { idle = SHORT } },
+      deadline = { deadline = SHORT },
+    } do
+      it(("is ended by %s: %s"):format(limit, name), function()
+        server:script { "request", { send = HEADERS .. "some\n12" }, "hold" }
+        local r <close> = assert(http.get(server.url, options))
+        local err = promptly(way, r)
+        assert_late("body", limit, nil, err)
+        local none, same = r:read(1)
+        assert.is_nil(none)
+        assert.is_true(rawequal(err, same))
+        assert.equal(0, http.stats().open)
+      end)
+    end
+  end
+
+  it("is ended by its deadline while nobody reads, and says so each time",
+    function()
+      server:script { "request", { send = HEADERS .. "some" }, "hold" }
+      local r <close> = assert(http.get(server.url, { deadline = SHORT }))
+      local last = posix.monotonic() + 2 * SHORT
+      repeat assert(http.fetch(support.nginx().http .. "/small"))
+      until posix.monotonic() > last
+      assert.equal(0, http.stats().open)
+      assert.equal("some", r:read(4))
+      local _, err = r:read(1)
+      assert.equal("timeout", err.code)
+      assert.is_true(rawequal(err, raised(r:lines())))
+      assert.is_true(rawequal(err, select(2, r:save("/dev/null"))))
+    end)
+
+  it("does not run while a loop over its lines does other things", function()
+    server:script { "request", { send = HEADERS .. "one\ntwo\n" }, "wait",
+      { send = "three\n" }, "hold" }
+    local r <close> = assert(http.get(server.url,
+      { timeout = { idle = 4 * SHORT } }))
+    local lines = {}
+    for line in r:lines() do
+      lines[#lines + 1] = line
+      if #lines == 3 then break end
+      posix.nap(3 * SHORT)
+      if #lines == 2 then server:go() end
+    end
+    assert.same({ "one", "two", "three" }, lines)
+  end)
+end)
+
 describe("timeout as a number", function()
   it("is the limit of the first byte", function()
     server:script { "request", "hold" }

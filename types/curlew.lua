@@ -46,7 +46,7 @@
 ---@field headers curlew.Headers
 
 ---@class curlew.Error
----@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"status"|"cancelled"|"too_many_open"|"memory"
+---@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"decode"|"status"|"json"|"file"|"cancelled"|"too_many_open"|"memory"
 ---@field phase "request"|"resolve"|"connect"|"tls"|"send"|"headers"|"body"
 ---@field message string
 ---@field method string
@@ -82,7 +82,11 @@
 ---@field url string
 ---@field http_version string
 ---@field headers curlew.Headers
+---@field trailers curlew.Headers
 ---@field length? integer
+---@field media_type? string
+---@field charset? string
+---@field filename? string
 ---@field request curlew.Request
 ---@field info curlew.Info
 ---@field body string
@@ -96,6 +100,19 @@ function Page:header(name) end
 ---@return curlew.Error?
 function Page:check() end
 
+---@return any
+---@return curlew.Error?
+function Page:json() end
+
+---@class curlew.File
+---@field path? string
+---@field bytes integer
+
+---@class curlew.Json
+---@field encode fun(value: any): string
+---@field decode fun(text: string): any, string?
+---@field null any
+
 ---@class curlew.Response
 ---@field status integer
 ---@field reason string
@@ -103,7 +120,11 @@ function Page:check() end
 ---@field url string
 ---@field http_version string
 ---@field headers curlew.Headers
+---@field trailers curlew.Headers
 ---@field length? integer
+---@field media_type? string
+---@field charset? string
+---@field filename? string
 ---@field request curlew.Request
 ---@field info curlew.Info
 local Response = {}
@@ -112,9 +133,27 @@ local Response = {}
 ---@return string ...
 function Response:header(name) end
 
----@param ... "a"|integer
----@return string|nil ...
+---@param ... "l"|"L"|"n"|"a"|integer
+---@return string|number|nil ...
 function Response:read(...) end
+
+---@param ... "l"|"L"|"n"|"a"|integer
+---@return fun(): string|number|nil, ...
+---@return nil, nil, any
+function Response:lines(...) end
+
+---@return fun(): string|nil
+---@return nil, nil, any
+function Response:chunks() end
+
+---@return any
+---@return curlew.Error?
+function Response:json() end
+
+---@param target string|file*
+---@return curlew.File|nil
+---@return curlew.Error?
+function Response:save(target) end
 
 ---@return string|nil
 ---@return curlew.Error?
@@ -147,6 +186,20 @@ function Client:get(url, options) end
 ---@return curlew.Response|nil
 ---@return curlew.Error?
 function Client:head(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return fun(): string|nil
+---@return nil, nil, any
+function Client:lines(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return fun(): string|nil
+---@return nil, nil, any
+function Client:chunks(url, options) end
 
 ---@nodiscard
 ---@param options curlew.Options
@@ -200,6 +253,7 @@ function leaks.audit() end
 ---@class curlew
 ---@field _VERSION string
 ---@field leaks curlew.Leaks
+---@field json curlew.Json
 local http = {}
 
 ---@nodiscard
@@ -215,6 +269,20 @@ function http.get(url, options) end
 ---@return curlew.Response|nil
 ---@return curlew.Error?
 function http.head(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return fun(): string|nil
+---@return nil, nil, any
+function http.lines(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return fun(): string|nil
+---@return nil, nil, any
+function http.chunks(url, options) end
 
 ---@nodiscard
 ---@param options curlew.Options
