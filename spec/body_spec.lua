@@ -337,6 +337,12 @@ describe("max_body", function()
     assert.is_true(err.received <= 80 * KIB, err.received)
   end)
 
+  it("is not the limit of what HEAD declares", function()
+    local page = assert(http.fetch(support.nginx().http .. "/1g",
+      { method = "HEAD" }))
+    assert.same({ "", 1024 * MIB }, { page.body, page.length })
+  end)
+
   it("is also the limit of a number of bytes in one piece", function()
     local r <close> = assert(http.get(support.nginx().http .. "/1g"))
     local body, err = r:read(1024 * MIB)

@@ -158,9 +158,10 @@ void cw_body_want(cw_body *b, cw_want want, uint64_t amount) {
 
 bool cw_body_expect(cw_body *b, uint64_t declared) {
   uint64_t named, held = cw_buf_length(&b->bytes);
-  if (b->coded) return true;
+  /* what has ended is as large as it is: HEAD declares another's length */
+  if (b->coded || b->state != CW_BODY_COMING) return true;
   if (declared > limit_of(b, &named)) return too_large(b, "the body", named);
-  if (b->state != CW_BODY_COMING || declared <= b->read + held) return true;
+  if (declared <= b->read + held) return true;
   size_t more = (size_t)(declared - b->read - held);
   return cw_buf_reserve(&b->bytes, more) || out_of_memory(b);
 }
