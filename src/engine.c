@@ -18,7 +18,8 @@ enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
 struct cw_engine {
   unsigned refs;
   unsigned forks; /* of the process, when the engine was made */
-  CURLM *multi;   /* owned; NULL: closed */
+  CURLM *multi;   /* owned */
+  bool closed;
   bool running;   /* inside libcurl */
   bool timer_last;
   bool no_descriptors;
@@ -163,27 +164,28 @@ cw_engine *cw_engine_retain(cw_engine *e) {
 }
 
 /* In a fork nothing of libcurl's is freed: that would shut connections of the
-** parent down. */
+** parent down. The engine stays in the list then, by which what it holds is
+** known to whoever looks for lost memory. */
 void cw_engine_close(cw_engine *e) {
-  if (!e->multi) return;
+  if (e->closed) return;
+  e->closed = true;
+  if (cw_engine_foreign(e)) return;
   delist(e);
-  if (!cw_engine_foreign(e)) {
-    while (!cw_list_empty(&e->free))
-      cw_transfer_free(CW_LIST_ENTRY(e->free.next, cw_transfer, open_link));
-    curl_multi_cleanup(e->multi);
-  }
-  e->multi = NULL;
+  while (!cw_list_empty(&e->free))
+    cw_transfer_free(CW_LIST_ENTRY(e->free.next, cw_transfer, open_link));
+  curl_multi_cleanup(e->multi);
 }
 
 void cw_engine_free(cw_engine *e) {
   if (!e || --e->refs > 0) return;
   cw_engine_close(e);
+  if (cw_engine_foreign(e)) return;
   cw_watch_clear(&e->watch);
   cw_deadlines_clear(&e->deadlines);
   free(e);
 }
 
-bool cw_engine_closed(const cw_engine *e) { return !e->multi; }
+bool cw_engine_closed(const cw_engine *e) { return e->closed; }
 
 int64_t cw_engine_now(cw_engine *e) {
   struct timespec t;
