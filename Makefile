@@ -243,10 +243,12 @@ fuzz: fuzz-needs ## random input to decoder, headers and reader, FUZZ_SECONDS ea
 	  exit 1; done
 
 # ---- measure it ------------------------------------------------------------
+# ROWS=calls,leaking measures only these groups of rows (bench/run.lua).
+ROWS ?=
 .PHONY: bench
-bench: bench-needs ## the numbers to hold, against plain libcurl in C
+bench: bench-needs ## the numbers to hold, against plain libcurl in C; ROWS=...
 	@$(MAKE) --no-print-directory -s all $(tools) $(support)
-	@CURLEW_BUILD=build $(here) $(LUA) bench/run.lua
+	@CURLEW_BUILD=build ROWS="$(ROWS)" $(here) $(LUA) bench/run.lua
 
 # ---- the rest --------------------------------------------------------------
 .PHONY: doc format clean help

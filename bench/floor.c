@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "identity.h"
+
 typedef struct {
   char *bytes; /* owned */
   size_t used, size;
@@ -45,7 +47,7 @@ static CURL *prepare(const char *url, kept *headers, kept *body) {
   curl_easy_setopt(easy, CURLOPT_URL, url);
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "curlew/0.1.0");
+  set_identity(easy);
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_data);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, headers);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);

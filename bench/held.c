@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "identity.h"
+
 enum { MOST = 4096 };
 
 static struct pollfd set[MOST];
@@ -80,7 +82,7 @@ static CURL *ask_for(const char *url, curl_write_callback write) {
   CURL *easy = curl_easy_init();
   if (!easy) abort();
   curl_easy_setopt(easy, CURLOPT_URL, url);
-  curl_easy_setopt(easy, CURLOPT_USERAGENT, "curlew/0.1.0");
+  set_identity(easy);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, write);
   return easy;
 }

@@ -1,0 +1,22 @@
+-- report: the table that the bench prints.
+local report = {}
+
+local row = "| %s | %s | %s | %s | %s | %s |"
+
+function report.head()
+  print(row:format("what", "floor", "curlew", "ratio", "hold", ""))
+  print("|---|--:|--:|--:|---|---|")
+end
+
+--- ratio: nil where there is none; holds: whether what is to hold does.
+function report.line(what, floor, ours, ratio, hold, holds)
+  print(row:format(what, floor, ours, ratio and ("%.2f"):format(ratio) or "-",
+    hold, holds and "ok" or "**over**"))
+  io.flush()
+end
+
+function report.count(n) return ("%.1f"):format(n) end
+function report.thousands(n) return ("%.1fk"):format(n / 1000) end
+function report.micros(s) return ("%.1f us"):format(s * 1e6) end
+
+return report
