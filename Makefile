@@ -53,7 +53,7 @@ programs := engine_test decoder_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
   build/spec/oom
-tools := build/bench/floor build/bench/held
+tools := $(patsubst %.c,build/%,$(wildcard bench/*.c))
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] \
   bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
@@ -243,7 +243,7 @@ fuzz: fuzz-needs ## random input to decoder, headers and reader, FUZZ_SECONDS ea
 	  exit 1; done
 
 # ---- measure it ------------------------------------------------------------
-# ROWS=calls,leaking measures only these groups of rows (bench/run.lua).
+# ROWS=stream,lines measures only these groups of rows (bench/run.lua).
 ROWS ?=
 .PHONY: bench
 bench: bench-needs ## the numbers to hold, against plain libcurl in C; ROWS=...

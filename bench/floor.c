@@ -4,12 +4,9 @@
 ** SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
 
 #include "identity.h"
+#include "usage.h"
 
 typedef struct {
   char *bytes; /* owned */
@@ -31,14 +28,6 @@ static bool keep(kept *k, const char *data, size_t n) {
 
 static size_t on_data(char *data, size_t one, size_t n, void *into) {
   return keep(into, data, one * n) ? one * n : 0;
-}
-
-/* User and system time of this process, in seconds. */
-static double cpu(void) {
-  struct rusage u;
-  getrusage(RUSAGE_SELF, &u);
-  return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-         (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 }
 
 static CURL *prepare(const char *url, kept *headers, kept *body) {
@@ -70,10 +59,10 @@ int main(int argc, char **argv) {
   curl_global_init(CURL_GLOBAL_ALL);
   CURL *easy = prepare(argv[1], &headers, &body);
   CURLcode code = easy ? CURLE_OK : CURLE_OUT_OF_MEMORY;
-  double begun = cpu();
+  double begun = cpu_seconds();
   for (long left = strtol(argv[2], NULL, 10); left > 0 && !code; left--)
     code = get(easy, &headers, &body);
-  double used = cpu() - begun;
+  double used = cpu_seconds() - begun;
   if (code)
     fprintf(stderr, "floor: %s\n", curl_easy_strerror(code));
   else if (argc > 3)

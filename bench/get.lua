@@ -1,8 +1,10 @@
 -- get: keep-alive GETs one after the other, the work that bench/floor.c does
 -- without us. get.lua URL COUNT [show | HELD BIG_URL [older]]
--- Prints the CPU seconds of the loop (user and system), or the last body.
+-- Prints the CPU seconds of the loop (user and system) and the memory in use
+-- after it, in KiB; or the last body.
 -- With HELD, so many responses of BIG_URL stay open and unread beside it, and
 -- the connection in use is younger than theirs, or older.
+local usage = dofile "bench/usage.lua"
 local http = require "curlew"
 
 local url, count = arg[1], tonumber(arg[2])
@@ -21,12 +23,13 @@ if older then assert(table.remove(holding, 1):read("a")) end
 assert(http.stats().open == held)
 
 local body
-local begun = os.clock()
+local begun = usage.cpu()
 for _ = 1, count do
   local r <close> = assert(http.get(url))
   body = assert(r:read("a"))
 end
-local used = os.clock() - begun
+local used = usage.cpu() - begun
 
-io.write(show and body or ("%.6f\n"):format(used))
+collectgarbage()
+io.write(show and body or ("%.6f %d\n"):format(used, usage.memory("VmRSS")))
 for _, r in ipairs(holding) do r:close() end

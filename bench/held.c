@@ -1,16 +1,14 @@
 /* held: plain libcurl by curl_multi_socket_action, GETs beside paused ones:
 ** what of the cost of unread responses is libcurl's own.
-**   held URL COUNT [HELD BIG_URL]   prints the CPU seconds of the GETs
+**   held URL COUNT [HELD BIG_URL]
+** Prints the CPU seconds of the GETs, and the memory in use after them in KiB.
 ** SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 #include "identity.h"
+#include "usage.h"
 
 enum { MOST = 4096 };
 
@@ -109,13 +107,14 @@ int main(int argc, char **argv) {
       step(multi);
   }
   CURL *easy = ask_for(argv[1], drop);
-  clock_t begun = clock();
+  double begun = cpu_seconds();
   for (long i = 1; i <= count; i++) {
     curl_multi_add_handle(multi, easy);
     while (done < i)
       step(multi);
     curl_multi_remove_handle(multi, easy);
   }
-  printf("%.6f\n", (double)(clock() - begun) / CLOCKS_PER_SEC);
+  double used = cpu_seconds() - begun;
+  printf("%.6f %ld\n", used, memory_kib("VmRSS:"));
   return 0; /* the system takes the rest */
 }

@@ -1,6 +1,6 @@
 -- measure: the ways to count what a command costs. Instructions are
--- callgrind's, system calls are strace's; CPU time is the kernel's, and the
--- command itself prints it.
+-- callgrind's, system calls are strace's; CPU time and memory are the kernel's,
+-- and the command itself prints them.
 local measure = {}
 
 --- All that a command says; it must succeed.
@@ -42,6 +42,8 @@ function measure.numbers(command)
   assert(#numbers > 0, command)
   return numbers
 end
+
+function measure.memory(command) return measure.numbers(command)[2] end
 
 --- What one more costs: command is a format for the count. Start-up is
 -- measured away.

@@ -18,5 +18,9 @@ end
 function report.count(n) return ("%.1f"):format(n) end
 function report.thousands(n) return ("%.1fk"):format(n / 1000) end
 function report.micros(s) return ("%.1f us"):format(s * 1e6) end
+function report.seconds(s) return ("%.3f s"):format(s) end
+function report.kib(n)
+  return (n < 100 and "%.1f KiB" or "%.0f KiB"):format(n)
+end
 
 return report

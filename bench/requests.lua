@@ -82,6 +82,24 @@ function requests.calls(server)
     report.count(b), b / a, "at most 5.5", b <= 5.5)
 end
 
+-- The growth of resident memory by each response that is open and unread, the
+-- engine having been moved by other requests.
+local function memory_of_unread(url, path)
+  local command = "%s%s/small 100 %%d %s" .. path
+  local a = each(measure.memory, command:format(held, url, url), 100, 1100)
+  local b = each(measure.memory, command:format(get, url, url), 100, 1100)
+  return a, b
+end
+
+function requests.held(server)
+  local a, b = memory_of_unread(server.url, "/stalls")
+  line("open and unread, 14 KiB of its body there, memory", report.kib(a),
+    report.kib(b), b / a, "at most 45 KiB", b <= 45)
+  a, b = memory_of_unread(server.url, "/large")
+  line("the same, its body outgrows all buffers", report.kib(a),
+    report.kib(b), b / a, "-", true)
+end
+
 function requests.leaking(server)
   local url = server.url
   local said = output(leak .. url .. "/large 20000 2>/dev/null")

@@ -2,13 +2,16 @@
 -- ROWS in the environment chooses groups of rows, by their names below.
 package.path = "bench/?.lua;" .. package.path
 package.cpath = os.getenv("CURLEW_BUILD") .. "/spec/?.so;" .. package.cpath
+local bodies = require "bodies"
 local report = require "report"
 local requests = require "requests"
 local server = require "server"
 
 local groups = {
   { "sequential", requests }, { "beside", requests }, { "calls", requests },
-  { "leaking", requests },
+  { "held", requests }, { "leaking", requests },
+  { "stream", bodies }, { "file", bodies }, { "text", bodies },
+  { "lines", bodies },
 }
 
 -- Which were asked for: all, where none is named.
@@ -23,18 +26,19 @@ local function chosen(words)
 end
 
 -- The rows of one kind, beside a server of their own.
-local function run(kind, want)
+local function run(kind, want, options)
   local rows = {}
   for _, group in ipairs(groups) do
     local name, of = table.unpack(group)
     if of == kind and want[name] then rows[#rows + 1] = kind[name] end
   end
   if #rows == 0 then return end
-  local nginx <close> = server.start()
+  local nginx <close> = server.start(options)
   if kind.check then kind.check(nginx) end
   for _, row in ipairs(rows) do row(nginx) end
 end
 
 local want = chosen(os.getenv("ROWS") or "")
 report.head()
-run(requests, want)
+run(requests, want, {})
+run(bodies, want, { bound = true })

@@ -1,6 +1,8 @@
 -- server: the peer of the bench, an nginx with one worker, on a port that the
 -- kernel chose. /small is 1 KiB, /slow the same 2 ms later, /large is 1 MiB,
--- /raw answers with the header lines as they came.
+-- /raw answers with the header lines as they came, /stalls ends in mid-body
+-- for ten minutes. What is put into its folder later is under /sent/, by
+-- sendfile.
 local posix = require "posix_support"
 
 local config = [[
@@ -30,6 +32,10 @@ http {
     root %s;
     location = /slow { echo_sleep 0.002; echo_exec /small; }
     location = /raw { echo -n "$echo_client_request_headers"; }
+    location = /stalls {
+      echo_duplicate 14336 x; echo_flush; echo_sleep 600;
+    }
+    location /sent/ { sendfile on; }
   }
 }
 ]]
@@ -48,28 +54,66 @@ local function echo_module()
   return (folder or "modules") .. "/ngx_http_echo_module.so"
 end
 
---- Starts it; the value returned is to-be-closed and has `url`.
-function server.start()
+-- The last processor that this process may run on.
+local function last_processor()
+  for text in io.lines("/proc/self/status") do
+    local last = text:match("^Cpus_allowed_list:.-(%d+)$")
+    if last then return tonumber(last) end
+  end
+end
+
+local methods = {}
+
+--- Puts 'text' into /sent/ so often; returns the file's path.
+function methods:file(name, text, times)
+  local path = self.dir .. "/sent/" .. name
+  local file <close> = assert(io.open(path, "w"))
+  for _ = 1, times do assert(file:write(text)) end
+  return path
+end
+
+--- The same of 'size' zeros, which take no place on the disk.
+function methods:hole(name, size)
+  local path = self.dir .. "/sent/" .. name
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:seek("set", size - 1))
+  assert(file:write("\0"))
+  return path
+end
+
+local function stop(self)
+  self.child:kill("TERM") -- the master takes its worker along
+  self.child:wait(5)
+  self.child:close()
+  posix.remove_tree(self.dir)
+end
+
+--- Starts it; the value returned is to-be-closed and has `url` and `dir`.
+-- `bound`: it stays on one processor, whose number is then its `cpu`.
+function server.start(options)
   local dir = posix.mkdtemp()
   local socket, port = posix.listen()
   write(dir .. "/small", ("0123456789abcde\n"):rep(64))
   write(dir .. "/large", ("0123456789abcde\n"):rep(65536))
   write(dir .. "/nginx.conf", config:format(echo_module(), dir, dir, dir, dir,
     dir, dir, dir, port, dir))
-  local child = assert(posix.spawn {
+  assert(os.execute("mkdir " .. dir .. "/sent"))
+  local cpu = options.bound and last_processor()
+  local command = {
     "nginx", "-e", dir .. "/error.log", "-p", dir, "-c", dir .. "/nginx.conf",
     env = { NGINX = "3;" }, fds = { [3] = socket }, nofile = 8192,
     stdin = false, stdout = false,
-  })
+  }
+  if cpu then
+    for i, word in ipairs { "taskset", "-c", tostring(cpu) } do
+      table.insert(command, i, word)
+    end
+  end
+  local child = assert(posix.spawn(command))
   posix.close(socket)
-  return setmetatable({ url = "http://127.0.0.1:" .. port }, {
-    __close = function()
-      child:kill("TERM") -- the master takes its worker along
-      child:wait(5)
-      child:close()
-      posix.remove_tree(dir)
-    end,
-  })
+  return setmetatable({
+    url = "http://127.0.0.1:" .. port, dir = dir, cpu = cpu, child = child,
+  }, { __index = methods, __close = stop })
 end
 
 return server
