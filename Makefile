@@ -122,7 +122,7 @@ $(BUILD)/spec/fuzz_%: spec/fuzz/%.c spec/fuzz/replay.c src/engine.c \
 
 build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
-	$(compile) -o $@ $< $(curl_libs)
+	$(compile) -o $@ $< $(curl_libs) $(coding_libs)
 
 -include $(objects:.o=.d) $(wildcard build/spec/*.d build/bench/*.d)
 

@@ -106,4 +106,23 @@ function bodies.lines(server)
   os.remove(path)
 end
 
+-- Here the floor is the plain library undoing the same bytes from a file.
+function bodies.bombs(server)
+  local encode = require "encode_support"
+  local command = "lua5.4 bench/bomb.lua %s/small %s/bombs/%s %s"
+  for _, coding in ipairs { "gzip", "deflate", "br", "zstd" } do
+    local path = server.dir .. "/bombs/" .. coding
+    encode.bomb(coding, 1 << 30, path)
+    local own = measure.numbers("build/bench/decode " .. path .. " " .. coding)
+    for _, how in ipairs { "paused", "read" } do
+      local grown = measure.numbers(command:format(server.url, server.url,
+        coding, how))
+      local more = grown[1] - (how == "read" and own[1] or 0)
+      line(("a %s bomb of 1 GiB, %s, growth"):format(coding, how),
+        how == "read" and kib(own[1]) or "-", kib(grown[1]), nil,
+        "under 1 MiB above", more < 1024)
+    end
+  end
+end
+
 return bodies

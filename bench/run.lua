@@ -11,7 +11,7 @@ local groups = {
   { "sequential", requests }, { "beside", requests }, { "calls", requests },
   { "held", requests }, { "leaking", requests },
   { "stream", bodies }, { "file", bodies }, { "text", bodies },
-  { "lines", bodies },
+  { "lines", bodies }, { "bombs", bodies },
 }
 
 -- Which were asked for: all, where none is named.

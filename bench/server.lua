@@ -2,7 +2,7 @@
 -- kernel chose. /small is 1 KiB, /slow the same 2 ms later, /large is 1 MiB,
 -- /raw answers with the header lines as they came, /stalls ends in mid-body
 -- for ten minutes. What is put into its folder later is under /sent/, by
--- sendfile.
+-- sendfile; a file of /bombs/ is called by its coding.
 local posix = require "posix_support"
 
 local config = [[
@@ -36,6 +36,7 @@ http {
       echo_duplicate 14336 x; echo_flush; echo_sleep 600;
     }
     location /sent/ { sendfile on; }
+    location ~ ^/bombs/(.+)$ { add_header Content-Encoding $1; }
   }
 }
 ]]
@@ -97,7 +98,7 @@ function server.start(options)
   write(dir .. "/large", ("0123456789abcde\n"):rep(65536))
   write(dir .. "/nginx.conf", config:format(echo_module(), dir, dir, dir, dir,
     dir, dir, dir, port, dir))
-  assert(os.execute("mkdir " .. dir .. "/sent"))
+  assert(os.execute(("mkdir %s/sent %s/bombs"):format(dir, dir)))
   local cpu = options.bound and last_processor()
   local command = {
     "nginx", "-e", dir .. "/error.log", "-p", dir, "-c", dir .. "/nginx.conf",
