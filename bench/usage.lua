@@ -2,7 +2,7 @@
 package.cpath = os.getenv("CURLEW_BUILD") .. "/spec/?.so;" .. package.cpath
 local posix = require "posix_support"
 
-local usage = { cpu = os.clock, wall = posix.monotonic }
+local usage = { cpu = os.clock, wall = posix.monotonic, nap = posix.nap }
 
 --- A field of /proc/self/status in KiB: "VmRSS", or "VmHWM", its peak.
 function usage.memory(field)
