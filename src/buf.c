@@ -2,10 +2,16 @@
 ** SPDX-License-Identifier: MIT */
 #include "buf.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
-enum { SMALLEST = 512 };
+enum {
+  SMALLEST = 64,
+  PAGE = 4096,
+  LARGE = 4 * 1024 * 1024 /* from here on huge pages are worth it */
+};
 
 void cw_buf_init(cw_buf *b, size_t limit) { *b = (cw_buf){.limit = limit}; }
 
@@ -22,13 +28,33 @@ static void compact(cw_buf *b) {
   b->start = 0;
 }
 
-static bool grow(cw_buf *b, size_t needed) {
-  size_t size = b->size ? b->size : SMALLEST;
+/* To touch 100 MiB in pages of 4 KiB takes a third of the time that it takes to
+** receive them. A hint: where the system has no huge pages, nothing changes. */
+static void use_huge_pages(char *bytes, size_t size) {
+#ifdef MADV_HUGEPAGE
+  size_t skip = PAGE - (uintptr_t)bytes % PAGE;
+  if (size >= LARGE) madvise(bytes + skip, size - skip, MADV_HUGEPAGE);
+#else
+  (void)bytes, (void)size;
+#endif
+}
+
+/* The first time as much as is needed: a buffer may never grow again (thousands
+** of unread responses do not). Then by doubling. */
+static size_t next_size(const cw_buf *b, size_t needed) {
+  size_t size = b->size;
+  if (size == 0) return (needed + SMALLEST - 1) / SMALLEST * SMALLEST;
   while (size < needed)
     size = size > (size_t)-1 / 2 ? needed : size * 2;
+  return size;
+}
+
+static bool grow(cw_buf *b, size_t needed) {
+  size_t size = next_size(b, needed);
   if (size > b->limit && needed <= b->limit) size = b->limit;
   char *bytes = realloc(b->bytes, size);
   if (!bytes) return false;
+  use_huge_pages(bytes, size);
   b->bytes = bytes;
   b->size = size;
   return true;

@@ -20,7 +20,7 @@ struct cw_engine {
   unsigned forks; /* of the process, when the engine was made */
   CURLM *multi;   /* owned */
   bool closed;
-  bool running;   /* inside libcurl */
+  bool running; /* inside libcurl */
   bool timer_last;
   bool no_descriptors;
   int64_t now;
