@@ -183,15 +183,17 @@ describe("A coded body", function()
   it("of several members is truncated when the last one is cut", function()
     for _, coding in ipairs { "gzip", "zstd" } do
       local make = CODINGS[coding]
-      local bytes = make("one\n") .. make("two\n")
-      local page, err = fetch(coded(coding, bytes:sub(1, -2)))
-      assert.same({ nil, "truncated" }, { page, err.code })
+      local one, two = make("one\n"), make("two\n")
+      for n = 1, #two - 1 do
+        local page, err = fetch(coded(coding, one .. two:sub(1, n)))
+        assert.same({ nil, "truncated" }, { page, err.code }, n)
+      end
     end
   end)
 
   it("may have something after its end, which is no part of it", function()
     for coding, make in pairs(CODINGS) do
-      for _, more in ipairs { "\0", "garbage", ("\0"):rep(100000), "\31" } do
+      for _, more in ipairs { "\0", "garbage", ("\0"):rep(100000) } do
         reply(coded(name_of(coding), make("body") .. more))
         server:reply(coded("", "ok"))
         assert.equal("body", assert(http.fetch(server.url)).body, coding)

@@ -36,6 +36,22 @@ do -- the same over TLS
   assert(r:read(1, 10, 100))
 end
 
+do -- loops that are left, and one that comes to its end
+  for _ in http.chunks(url .. "/slow") do break end
+  local r <close> = assert(http.get(url .. "/slow"))
+  for _ in r:lines(1, 2) do break end
+  for line in http.lines(url .. "/small") do assert(#line > 0) end
+end
+
+do -- decoded, saved, and what its fields say
+  local r <close> = assert(http.get(url .. "/gzip/20k"))
+  assert(r.media_type == "text/plain" and not (r.charset or r.filename))
+  assert(r:read("l", "L", 10) and assert(r:save("/dev/null")).bytes > 20000)
+  local page = assert(http.fetch(url .. "/small"))
+  http.json = { decode = function(text) return { text } end }
+  assert(assert(page:json())[1] == page.body and #page.trailers == 0)
+end
+
 do -- moved, and closed by its owner
   local function open()
     local r <close> = assert(http.get(url .. "/slow"))

@@ -74,7 +74,7 @@ end
 
 -- ---- as io does ----
 
-local LONG = ("0123456789abcdef"):rep(9) -- beyond one piece of anything small
+local LONG = ("0123456789abcdef"):rep(2) -- those beyond a buffer come below
 
 local BODIES = {
   ["of 0 bytes"] = "",
@@ -101,6 +101,7 @@ local READINGS = {
   { { 3, "L" }, { 100, "l" }, { 1 } },
   { { "a", "l" }, { "n" }, { "L" }, { 0 } },
   { { "n", "a" }, { "a" } },
+  { { "line", "*Line" }, { "*number", "all" } }, -- the first letter counts
 }
 
 describe("read", function()
@@ -627,6 +628,13 @@ describe("json", function()
     assert.matches("character 1", err.message)
   end)
 
+  it("is wrong where a codec gives no value: nil is always a failure",
+    function()
+      http.json = { decode = function() return nil end }
+      local value, err = json_of("null")
+      assert.same({ nil, "json" }, { value, err.code })
+    end)
+
   it("is what a program puts there, that returns nil and a message", function()
     http.json = { decode = function(text)
       if text == "" then return nil, "nothing there" end
@@ -638,9 +646,11 @@ describe("json", function()
   end)
 
   it("raises where http.json is no codec", function()
-    for _, codec in ipairs { false, 42, {} } do
+    for _, codec in ipairs { false, 42, {}, { decode = true } } do
       http.json = codec
-      assert.error_matches(function() json_of("1") end, "http.json")
+      local _, message = pcall(json_of, "1")
+      assert.matches("^spec/read_spec.lua:%d+: http.json: a table with "
+        .. "functions", message)
     end
   end)
 end)

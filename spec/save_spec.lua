@@ -148,6 +148,33 @@ describe("save to a path", function()
     assert.matches("character special file", mode("/dev/null"))
   end)
 
+  it("is an error of a link to nothing, which stays", function()
+    support.command("ln", "-s", "nothing", path)
+    local r <close> = get("body")
+    local file, err = r:save(path)
+    assert.same({ nil, "file" }, { file, err.code })
+    assert.equal("file\n", names())
+    assert.equal("body", r:read("a"))
+  end)
+
+  it("writes to standard output behind what is there", function()
+    server:reply(declared("body\n"))
+    local _, code, _, err = support.run([[
+      local http = require "curlew"
+      if arg[3] then
+        local r <close> = assert(http.get(arg[1]))
+        io.write("before\n") io.flush()
+        assert(r:save("/dev/stdout"))
+        io.write("after\n")
+      else
+        os.execute(("lua5.4 %s %s %s x >>%s"):format(arg[0], arg[1], arg[2],
+          arg[2]))
+      end
+    ]], { server.url, path })
+    assert.same({ 0, "" }, { code, err })
+    assert.equal("before\nbody\nafter\n", read(path))
+  end)
+
   it("takes a name as long as names can be", function()
     local name = folder .. "/" .. ("n"):rep(255)
     local r <close> = get("body")
@@ -241,6 +268,57 @@ describe("save that fails", function()
     tasks.forget()
     assert.equal("", names())
     assert.equal(0, http.stats().open)
+  end)
+
+  it("is an error when its file is closed meanwhile", function()
+    server:script { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 400000\r\n\r\n" .. ("x"):rep(100000) }, "wait",
+      { send = ("x"):rep(300000) }, "hold" }
+    local tasks <close> = scheduler()
+    local file = assert(io.open(path, "w"))
+    local saved, why
+    tasks.spawn(function()
+      local r <close> = assert(http.get(server.url))
+      saved, why = r:save(file)
+    end)
+    for _ = 1, 100 do -- until it has begun to write
+      if #read(path) > 0 then break end
+      tasks.round(0.1)
+    end
+    file:close()
+    local other <close> = assert(io.open(folder .. "/other", "w"))
+    server:go()
+    tasks.run()
+    assert_file_error(saved, why)
+    assert.matches("closed meanwhile", why.message)
+    assert.equal("", read(folder .. "/other"))
+    other:close()
+  end)
+
+  it("is not undone by a fork", function()
+    server:reply("HTTP/1.1 200 OK\r\n\r\n" .. ("x"):rep(200000))
+    local _, code, out, err = support.run([[
+      local core = require "curlew.core"
+      local http = require "curlew"
+      local posix = require "posix_support"
+      core.waiter(coroutine.yield)
+      local task = coroutine.create(function()
+        local r <close> = assert(http.get(arg[1]))
+        return assert(r:save(arg[2])).bytes
+      end)
+      core.task(task)
+      local forked, ok, bytes = false, coroutine.resume(task)
+      while coroutine.status(task) ~= "dead" do
+        local names <close> = io.popen("ls -A " .. arg[3])
+        if not forked and names:read("a") ~= "" then
+          forked = posix.fork(function() os.exit(0, true) end) == 0
+        end
+        core.step(0.1)
+        if core.ready() then ok, bytes = coroutine.resume(task) end
+      end
+      print(forked, ok, bytes)
+    ]], { server.url, path, folder })
+    assert.same({ 0, "true\ttrue\t200000\n" }, { code, out }, err)
   end)
 
   it("leaves nothing when its time is over", function()

@@ -126,7 +126,7 @@ local rows = {
        assert(not ok and err:find("too large", 1, true)) ]],
     [[ local ok, err = pcall(function()
          local r <close> = get()
-         return r:read("no format")
+         return r:read("x format")
        end)
        assert(not ok and err:find("bytes expected", 1, true)) ]],
   },

@@ -326,9 +326,9 @@ static cw_decoding look(stage *s, flow *f) {
     s->inside = true;
     return CW_DECODING_MORE;
   }
-  if (it == IT_MAY_BE && !last) return CW_DECODING_HUNGRY;
-  if (s->later) return CW_DECODING_ENDED;
-  return it == IT_MAY_BE ? truncated(s) : corrupt(s, "unknown header");
+  /* cut in its first bytes, also where garbage might look so */
+  if (it == IT_MAY_BE) return last ? truncated(s) : CW_DECODING_HUNGRY;
+  return s->later ? CW_DECODING_ENDED : corrupt(s, "unknown header");
 }
 
 /* What told that a stream begins is its first bytes. */
@@ -393,24 +393,13 @@ static bool find_coding(cw_text name, const coding **found, cw_error *e) {
   return unknown(name, e);
 }
 
-/* Takes the first element off the list. */
-static cw_text next_name(cw_text *list) {
-  const char *comma = memchr(list->bytes, ',', list->length);
-  size_t n = comma ? (size_t)(comma - list->bytes) : list->length;
-  cw_text name = {list->bytes, n};
-  if (comma) n++;
-  list->bytes += n;
-  list->length -= n;
-  return cw_text_trim(name);
-}
-
 /* In the order in which they were applied. */
 static bool read_list(cw_text list, const coding **all, size_t *count,
                       cw_error *e) {
   *count = 0;
   while (list.length > 0) {
     const coding *one;
-    if (!find_coding(next_name(&list), &one, e)) return false;
+    if (!find_coding(cw_text_element(&list), &one, e)) return false;
     if (!one) continue;
     if (*count == CW_CODINGS_MAX) {
       cw_error_set(e, CW_ERR_DECODE, CW_PHASE_BODY,

@@ -23,6 +23,7 @@ struct cw_engine {
   bool running; /* inside libcurl */
   bool timer_last;
   bool no_descriptors;
+  bool stirred; /* somebody has something to do at once */
   int64_t now;
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
@@ -259,7 +260,17 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   return true;
 }
 
-/* The law's side of it: out of the rings, into the counters. */
+static void add_news(cw_engine *e, cw_link *news) {
+  if (news && cw_list_empty(news)) cw_list_append(&e->news, news);
+}
+
+void cw_engine_stir(cw_engine *e, cw_link *news) {
+  add_news(e, news);
+  e->stirred = true;
+}
+
+/* The law's side of it: out of the rings, into the counters. Whoever waits for
+** it learns that there is nothing more to wait for. */
 static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
   cw_list_remove(&t->open_link);
   cw_list_remove(&t->client_link);
@@ -271,6 +282,7 @@ static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
     t->counters[i]->drained_bytes += t->drained;
   }
   if (t->body) cw_body_end(t->body);
+  add_news(e, t->news);
   cw_transfer_detach(t);
 }
 
@@ -395,6 +407,7 @@ static int64_t soonest(cw_engine *e) {
 }
 
 int64_t cw_engine_timeout(cw_engine *e) {
+  if (e->stirred) return 0;
   int64_t at = soonest(e);
   if (at == INT64_MAX) return -1;
   int64_t now = cw_engine_now(e);
@@ -435,7 +448,7 @@ static void run_deadlines(cw_engine *e) {
   while ((t = cw_deadlines_late(&e->deadlines, e->now))) {
     if (t->eager && t->eager <= e->now) {
       t->eager = 0;
-      if (t->news && cw_list_empty(t->news)) cw_list_append(&e->news, t->news);
+      add_news(e, t->news);
     } else {
       cw_transfer_too_late(t);
       leave(e, t, CW_BY_TIMEOUT);
@@ -451,6 +464,7 @@ static int64_t shorter(int64_t a, int64_t b) {
 ** every other time at least. */
 void cw_engine_step(cw_engine *e, int64_t us) {
   int64_t wait = shorter(cw_engine_timeout(e), us);
+  e->stirred = false;
   if (e->timer <= e->now && !e->timer_last) {
     run_timer(e);
   } else {

@@ -51,8 +51,7 @@ void cw_engine_resume(cw_engine *e, cw_transfer *t);
 
 /* Moves what can be moved; waits for something to happen, at most 'us'
 ** microseconds (negative: as long as it takes), or until a signal. The one
-*place
-** that waits. */
+** place that waits. */
 void cw_engine_step(cw_engine *e, int64_t us);
 
 /* For a scheduler: a descriptor that is readable when a step has something to
@@ -60,6 +59,10 @@ void cw_engine_step(cw_engine *e, int64_t us);
 ** microseconds; negative: for ever. */
 int cw_engine_descriptor(cw_engine *e);
 int64_t cw_engine_timeout(cw_engine *e);
+
+/* The owner of 'news' has something to do at once: the next step waits for
+** nothing. */
+void cw_engine_stir(cw_engine *e, cw_link *news);
 
 /* Takes the next link out of the ring of owners with news; NULL: none. */
 cw_link *cw_engine_next_news(cw_engine *e);

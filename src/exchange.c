@@ -140,10 +140,11 @@ bool cw_exchange_stands(cw_exchange *x) {
   return t->eager == 0;
 }
 
-/* Of a coded body only the reader can say: decoding is the reader's work. */
+/* Of a coded body only the reader can say: decoding is the reader's work. So is
+** making room in a full one. */
 bool cw_exchange_settled(cw_exchange *x) {
   if (!x->handed_out) return cw_exchange_stands(x);
-  return x->body.coded || cw_body_ready(&x->body);
+  return x->body.coded || x->body.paused || cw_body_ready(&x->body);
 }
 
 void cw_exchange_hand_out(cw_exchange *x) {
@@ -200,6 +201,12 @@ static void make_decoder(cw_exchange *x) {
   cw_buf_clear(&list);
 }
 
+/* A body without a byte needs none, whatever it is called. */
+static bool wants_decoder(const cw_body *b) {
+  bool empty = b->state == CW_BODY_ENDED && b->came == 0;
+  return b->coded && !b->decoder && !empty && b->state != CW_BODY_CLOSED;
+}
+
 static void give_up_failed(cw_exchange *x) {
   if (x->body.state == CW_BODY_FAILED && x->transfer)
     cw_engine_release(x->client->engine, x->transfer, CW_BY_ERROR, false);
@@ -208,20 +215,19 @@ static void give_up_failed(cw_exchange *x) {
 void cw_exchange_want(cw_exchange *x, cw_want want, uint64_t amount) {
   cw_body *b = &x->body;
   int64_t length = x->response.length;
-  bool fresh = b->state == CW_BODY_COMING || b->state == CW_BODY_ENDED;
   give_up_in_fork(x);
-  if (fresh && b->coded && !b->decoder) make_decoder(x);
+  if (wants_decoder(b)) make_decoder(x);
   if (want == CW_WANT_WHOLE) amount = cw_exchange_max_body(x);
   cw_body_want(b, want, amount);
-  if (want == CW_WANT_WHOLE && fresh && length > 0)
-    cw_body_expect(b, (uint64_t)length);
+  if (want == CW_WANT_WHOLE && length > 0) cw_body_expect(b, (uint64_t)length);
 }
 
-/* From here on somebody waits for it. */
-static void begin_to_wait(cw_exchange *x) {
-  if (x->transfer->wanted) return;
+/* From here on somebody waits for it; while it is decoded, nobody does. */
+static void note_waiting(cw_exchange *x) {
+  bool waits = !x->body.busy;
   x->transfer->done_as = CW_BY_EOF;
-  cw_engine_want(x->client->engine, x->transfer, true);
+  if (x->transfer->wanted != waits)
+    cw_engine_want(x->client->engine, x->transfer, waits);
 }
 
 /* Only now may a paused transfer go on: until here there was enough. To resume
@@ -230,7 +236,7 @@ bool cw_exchange_ready(cw_exchange *x) {
   cw_body *b = &x->body;
   while (!cw_body_ready(b)) {
     if (!x->transfer) return false;
-    begin_to_wait(x);
+    note_waiting(x);
     if (b->busy || !b->paused) return false;
     cw_body_make_room(b);
     cw_engine_resume(x->client->engine, x->transfer);
@@ -241,7 +247,8 @@ bool cw_exchange_ready(cw_exchange *x) {
 
 void cw_exchange_rest(cw_exchange *x) {
   cw_body_rest(&x->body);
-  if (x->transfer && x->transfer->wanted) cw_exchange_hand_out(x);
+  const cw_transfer *t = x->transfer;
+  if (t && (t->wanted || t->done_as == CW_BY_EOF)) cw_exchange_hand_out(x);
 }
 
 void cw_exchange_fail(cw_exchange *x, cw_code code, const char *text) {

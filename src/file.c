@@ -10,11 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void cw_file_init(cw_file *f) { *f = (cw_file){.fd = -1}; }
+void cw_file_init(cw_file *f) { *f = (cw_file){.fd = -1, .maker = getpid()}; }
 
 void cw_file_drop(cw_file *f) {
   if (f->fd >= 0) close(f->fd);
-  if (f->temporary) unlink(f->temporary);
+  if (f->temporary && f->maker == getpid()) unlink(f->temporary);
   free(f->path);
   free(f->temporary);
   cw_file_init(f);
@@ -78,16 +78,30 @@ static bool replace(cw_file *f, const char *path, mode_t mode, cw_error *e) {
 static bool open_in_place(cw_file *f, const char *path, cw_error *e) {
   f->path = strdup(path);
   if (!f->path) return fail(e, "open", path, ENOMEM);
-  f->fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+  f->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
   return f->fd >= 0 || fail(e, "open", path, errno);
+}
+
+/* What these lead to is somebody's already: standard output, for one. */
+static bool leads_elsewhere(const char *path) {
+  return strncmp(path, "/dev/", 5) == 0 || strncmp(path, "/proc/", 6) == 0;
+}
+
+/* A link to nothing would be replaced, where io follows it. */
+static bool is_new(const char *path, int number) {
+  struct stat st;
+  return number == ENOENT && lstat(path, &st) != 0;
 }
 
 bool cw_file_create(cw_file *f, const char *path, cw_error *e) {
   struct stat st;
-  if (stat(path, &st) != 0)
-    return errno == ENOENT ? open_temporary(f, path, e)
-                           : fail(e, "create", path, errno);
-  if (S_ISREG(st.st_mode)) return replace(f, path, st.st_mode, e);
+  if (stat(path, &st) != 0) {
+    int number = errno;
+    return is_new(path, number) ? open_temporary(f, path, e)
+                                : fail(e, "create", path, number);
+  }
+  if (S_ISREG(st.st_mode) && !leads_elsewhere(path))
+    return replace(f, path, st.st_mode, e);
   if (S_ISDIR(st.st_mode)) return fail(e, "write", path, EISDIR);
   return open_in_place(f, path, e);
 }

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #include "error.h"
 
@@ -16,6 +17,7 @@ typedef struct cw_file {
   char *path;      /* owned: where it will stand */
   char *temporary; /* owned; NULL: it is written in place */
   uint64_t bytes;  /* written */
+  pid_t maker;     /* a fork's copy removes nothing */
 } cw_file;
 
 /* In place; needs no memory. 'drop' closes it and removes what is not whole;
@@ -24,8 +26,9 @@ void cw_file_init(cw_file *f);
 void cw_file_drop(cw_file *f);
 
 /* Begins a file that will stand at 'path', with the permissions of the one that
-** stands there now; that one stays until then. A link is followed; what is no
-** regular file (/dev/null, a pipe) is written in place. False: 'e' says why. */
+** stands there now; that one stays until then. A link to one is followed; what
+** is no regular file (/dev/null, a pipe), or is reached by /dev or /proc
+** (/dev/stdout), is written in place, at its end. False: 'e' says why. */
 bool cw_file_create(cw_file *f, const char *path, cw_error *e);
 
 /* Writes go to 'stream', whose position they move. */

@@ -135,3 +135,12 @@ cw_text cw_text_trim(cw_text text) {
     text.length--;
   return text;
 }
+
+cw_text cw_text_element(cw_text *list) {
+  const char *comma = memchr(list->bytes, ',', list->length);
+  size_t n = comma ? (size_t)(comma - list->bytes) : list->length;
+  cw_text one = {list->bytes, n};
+  list->bytes += comma ? n + 1 : n;
+  list->length -= comma ? n + 1 : n;
+  return cw_text_trim(one);
+}

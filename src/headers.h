@@ -62,4 +62,8 @@ static inline bool cw_text_blank(char c) { return c == ' ' || c == '\t'; }
 /* 'text' without blanks and tabs at both ends. */
 cw_text cw_text_trim(cw_text text);
 
+/* Takes the first element, trimmed, and its comma off a list (RFC 9110 section
+** 5.6.1). */
+cw_text cw_text_element(cw_text *list);
+
 #endif

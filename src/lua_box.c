@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "lua_error.h"
-#include "lua_wait.h"
 
-/* Its user value: a table, made when it is first needed. */
-enum { KEPT = 1 };
+/* Its user values: a table, made when it is first needed, and where it was
+ *moved
+ ** to: whoever works on this one needs what the other owns now. */
+enum { KEPT = 1, MOVED_TO };
 
 cwl_box *cwl_new_box(lua_State *L) {
-  cwl_box *b = lua_newuserdatauv(L, sizeof *b, 1);
+  cwl_box *b = lua_newuserdatauv(L, sizeof *b, MOVED_TO);
   memset(b, 0, sizeof *b);
   luaL_setmetatable(L, "curlew.response");
   return b;
@@ -64,21 +65,36 @@ void cwl_keep(lua_State *L, const char *name) {
   lua_pop(L, 1);
 }
 
-/* A task that was closed while it waited in a read has not said so. */
-static bool reader_is_gone(lua_State *L) {
+/* A coroutine that died by an error closes nothing: its slot has not spoken. */
+static bool reader_is_dead(lua_State *L) {
   lua_Debug frame;
   if (!cwl_push_kept(L, "reader")) return false;
   lua_State *reader = lua_tothread(L, -1);
   lua_pop(L, 1);
-  return lua_status(reader) != LUA_YIELD && !lua_getstack(reader, 0, &frame);
+  int status = lua_status(reader);
+  return status > LUA_YIELD ||
+         (status == LUA_OK && reader != L && !lua_getstack(reader, 0, &frame));
 }
 
 cwl_box *cwl_check_open(lua_State *L) {
   cwl_box *b = cwl_check_box(L);
   if (b->ending != CWL_IN_USE || !b->x) cwl_given_up(L, b);
-  if (b->reading && !reader_is_gone(L))
+  if (b->reading && !reader_is_dead(L))
     cwl_raise(L, "the response is being read by another call, which waits");
+  b->reading = false;
   return b;
+}
+
+void cwl_move(lua_State *L, cwl_box *from, cwl_box *to) {
+  lua_getiuservalue(L, 1, KEPT);
+  lua_setiuservalue(L, -2, KEPT);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, MOVED_TO);
+  to->x = from->x;
+  to->x->owner = &to->x;
+  from->x = NULL;
+  from->ending = CWL_MOVED;
+  cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &from->where);
 }
 
 void cwl_end(lua_State *L, cwl_box *b, cwl_ending how, cw_end why) {
@@ -97,21 +113,4 @@ int cwl_fail_reading(lua_State *L, cwl_box *b) {
   cwl_push_error(L, b->x, &b->x->error);
   cwl_keep(L, "error");
   return 2;
-}
-
-bool cwl_wait_to_read(lua_State *L, cwl_box *b, lua_KContext context,
-                      lua_KFunction k) {
-  cwl_state *s = cwl_state_of(L);
-  b->reading = true;
-  if (cwl_in_task(L, s)) {
-    lua_pushthread(L);
-    cwl_keep(L, "reader");
-    lua_pop(L, 1);
-  }
-  if (cwl_wait(L, s, b->x, context, k)) {
-    b->reading = false;
-    return true;
-  }
-  b->reading = false;
-  return false;
 }

@@ -54,9 +54,8 @@ void cwl_keep(lua_State *L, const char *name);
 ** in no part. Returns 2. */
 int cwl_fail_reading(lua_State *L, cwl_box *b);
 
-/* One wait of a reader, whose response is at 1; false: interrupted, the error
-** is on top. */
-bool cwl_wait_to_read(lua_State *L, cwl_box *b, lua_KContext context,
-                      lua_KFunction k);
+/* The new box on top has what the response at 1 had, which is empty from here
+** on. Allocates nothing. */
+void cwl_move(lua_State *L, cwl_box *from, cwl_box *to);
 
 #endif

@@ -4,69 +4,53 @@
 
 #include <string.h>
 
+#include "lua_reader.h"
+
 /* One format of io's, read from the stack. */
 typedef struct format {
   char kind; /* 'a' 'l' 'L' 'n', or '#' for a number of bytes */
   uint64_t count;
 } format;
 
-static format check_format(lua_State *L, int index) {
-  size_t length;
+/* As io's, which looks at the first letter, and for old code behind a star.
+** 'index' is where it stands, 'arg' which argument it was. */
+static format check_format(lua_State *L, int index, int arg) {
   if (lua_type(L, index) == LUA_TNUMBER) {
     int exact;
     lua_Integer count = lua_tointegerx(L, index, &exact);
-    luaL_argcheck(L, exact && count >= 0, index, "a number of bytes expected");
+    luaL_argcheck(L, exact && count >= 0, arg, "a number of bytes expected");
     return (format){.kind = '#', .count = (uint64_t)count};
   }
-  const char *text = luaL_checklstring(L, index, &length);
-  size_t star = *text == '*'; /* as io's, for old code */
-  bool known = length == star + 1 && text[star] && strchr("alLn", text[star]);
-  luaL_argcheck(L, known, index,
+  const char *text = lua_tostring(L, index);
+  if (text && *text == '*') text++;
+  bool known = text && *text && strchr("alLn", *text);
+  luaL_argcheck(L, known, arg,
                 "\"a\", \"l\", \"L\", \"n\" or a number of bytes expected");
-  return (format){.kind = text[star]};
+  return (format){.kind = *text};
 }
 
-/* A number of bytes beyond max_body can only be had if the body is shorter. */
-static void want(cw_exchange *x, format f) {
+/* What the format wants of the body. A number of bytes beyond max_body can only
+** be had if the body is shorter; read(0) asks whether there is more, which
+*takes
+** one byte to know. */
+static cwl_wish wish_of(const cw_exchange *x, format f) {
   uint64_t most = cw_exchange_max_body(x);
-  switch (f.kind) {
-  case 'l':
-  case 'L':
-    cw_exchange_want(x, CW_WANT_LINE, most);
-    break;
-  case 'n':
-    cw_exchange_want(x, CW_WANT_NUMERAL, 0);
-    break;
-  case '#':
-    if (f.count <= most) {
-      /* read(0) asks whether there is more: that takes one byte to know */
-      cw_exchange_want(x, CW_WANT_BYTES, f.count ? f.count : 1);
-      break;
-    } /* fall through */
-  default:
-    cw_exchange_want(x, CW_WANT_WHOLE, 0);
-    break;
-  }
-}
-
-/* Pushes the first 'n' bytes and drops them, and 'more' besides. Should it
-** raise, nothing is lost; should it run a finalizer that closes this response,
-** nothing is left to drop. */
-static void push_bytes(lua_State *L, cw_body *body, size_t n, size_t more) {
-  size_t held;
-  const char *bytes = cw_body_peek(body, &held);
-  lua_pushlstring(L, bytes, n < held ? n : held);
-  cw_body_drop(body, n < held ? n + more : held);
+  if (f.kind == 'l' || f.kind == 'L')
+    return (cwl_wish){.want = CW_WANT_LINE, .amount = most};
+  if (f.kind == 'n') return (cwl_wish){.want = CW_WANT_NUMERAL};
+  if (f.kind == '#' && f.count <= most)
+    return (cwl_wish){.want = CW_WANT_BYTES, .amount = f.count ? f.count : 1};
+  return (cwl_wish){.want = CW_WANT_WHOLE};
 }
 
 /* Without a line feed it is the last one. */
-static bool push_line(lua_State *L, cw_body *body, bool found, bool chop) {
-  size_t n = body->piece;
+static bool push_line(lua_State *L, cwl_box *b, bool found, bool chop) {
+  const cw_body *body = &b->x->body;
   if (!found && cw_buf_length(cw_body_readable(body)) == 0) return false;
   if (found && chop)
-    push_bytes(L, body, n - 1, 1);
+    cwl_push_bytes(L, b, body->piece - 1, 1);
   else
-    push_bytes(L, body, found ? n : SIZE_MAX, 0);
+    cwl_push_bytes(L, b, found ? body->piece : SIZE_MAX, 0);
   return true;
 }
 
@@ -80,71 +64,68 @@ static bool push_numeral(lua_State *L, cw_body *body) {
   return lua_stringtonumber(L, numeral) != 0;
 }
 
-static bool push_count(lua_State *L, cw_body *body, uint64_t count) {
-  if (cw_buf_length(cw_body_readable(body)) == 0) return false;
-  push_bytes(L, body, count < SIZE_MAX ? (size_t)count : SIZE_MAX, 0);
+static bool push_count(lua_State *L, cwl_box *b, uint64_t count) {
+  if (cw_buf_length(cw_body_readable(&b->x->body)) == 0) return false;
+  cwl_push_bytes(L, b, count < SIZE_MAX ? (size_t)count : SIZE_MAX, 0);
   return true;
 }
 
 /* Pushes what the format reads; false: there is none, nil was pushed. */
-static bool push_read(lua_State *L, cw_body *body, format f, bool found) {
+static bool push_read(lua_State *L, cwl_box *b, format f, bool found) {
   bool ok = true;
   if (f.kind == 'a')
-    push_bytes(L, body, SIZE_MAX, 0);
+    cwl_push_bytes(L, b, SIZE_MAX, 0);
   else if (f.kind == 'n')
-    ok = push_numeral(L, body);
+    ok = push_numeral(L, &b->x->body);
   else if (f.kind == '#')
-    ok = push_count(L, body, f.count);
+    ok = push_count(L, b, f.count);
   else
-    ok = push_line(L, body, found, f.kind == 'l');
+    ok = push_line(L, b, found, f.kind == 'l');
   if (!ok) luaL_pushfail(L);
   return ok;
 }
 
-enum { FAILED = -1, FORMATS = 2, FIRST_FORMAT };
+/* The stack: the response, the number of formats, the formats, the slot, and
+** what those before the one at 'at' have read. Returns how many values were
+** read, or CUT with nil and the error on top. */
+enum { CUT = -1, FORMATS = 2, FIRST_FORMAT };
 
-/* The stack: the response, the number of formats, the formats, and what those
-** before the one at 'at' have read. Returns how many values were read, or
-** FAILED with nil and the error on top. */
-static int read_formats(lua_State *L, int at, lua_KFunction k) {
+static int read_formats(lua_State *L, int at, bool again, lua_KFunction k) {
   cwl_box *b = lua_touserdata(L, 1);
-  int formats = (int)lua_tointeger(L, FORMATS);
-  for (; at < FIRST_FORMAT + formats; at++) {
-    format f = check_format(L, at);
-    b->reading = false;
-    want(b->x, f);
-    while (!cw_exchange_ready(b->x))
-      if (!cwl_wait_to_read(L, b, at, k)) return lua_error(L);
-    bool found = cw_body_found(&b->x->body);
-    cw_exchange_rest(b->x);
-    if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
-    if (!found && b->x->body.state == CW_BODY_FAILED) {
-      cwl_fail_reading(L, b);
-      return FAILED;
-    }
-    if (!push_read(L, &b->x->body, f, found)) break;
+  int slot = FIRST_FORMAT + (int)lua_tointeger(L, FORMATS);
+  for (; at < slot; at++, again = false) {
+    if (!again) cwl_check_open(L);
+    format f = check_format(L, at, at - 1);
+    cwl_wish wish = wish_of(b->x, f);
+    wish.slot = slot;
+    wish.context = at;
+    wish.k = k;
+    cwl_outcome outcome = cwl_await(L, b, &wish, again);
+    if (outcome == CWL_FAILED) return CUT;
+    if (!push_read(L, b, f, outcome == CWL_FOUND)) break;
   }
-  return lua_gettop(L) - formats - FORMATS;
+  return lua_gettop(L) - slot;
 }
 
-/* Puts the number of formats below them; without any, "l" is meant. */
+/* Puts the number of formats below them and the slot above; without any format
+** "l" is meant. */
 static void insert_formats(lua_State *L) {
   if (lua_gettop(L) == 1) lua_pushliteral(L, "l");
   int formats = lua_gettop(L) - 1;
   luaL_checkstack(L, formats + 8, "too many formats");
   lua_pushinteger(L, formats);
   lua_insert(L, FORMATS);
+  lua_pushnil(L);
 }
 
 static int read_k(lua_State *L, int status, lua_KContext at) {
-  (void)status;
-  int n = read_formats(L, (int)at, read_k);
-  return n == FAILED ? 2 : n;
+  int n = read_formats(L, (int)at, status == LUA_YIELD, read_k);
+  return n == CUT ? 2 : n;
 }
 
 /* r:read(format...) -> as io */
 static int r_read(lua_State *L) {
-  cwl_check_open(L);
+  cwl_check_box(L);
   insert_formats(L);
   return read_k(L, LUA_OK, FIRST_FORMAT);
 }
@@ -159,9 +140,10 @@ static bool at_end(const cw_exchange *x) {
 
 /* The loop that reads the response has been left. */
 static int loop_close(lua_State *L) {
-  lua_settop(L, 1);
+  luaL_checkudata(L, 1, "curlew.loop");
   lua_getiuservalue(L, 1, 1);
   cwl_box *b = lua_touserdata(L, -1);
+  if (!b) return 0;
   b->looped = true;
   if (b->x && (b->form != CWL_RESPONSE || !at_end(b->x)))
     cwl_end(L, b, CWL_LOOP_LEFT, CW_BY_ITERATOR);
@@ -182,9 +164,8 @@ static int push_loop(lua_State *L, int response) {
 
 /* The first value decides: at the end it is nil. */
 static int next_read_k(lua_State *L, int status, lua_KContext at) {
-  (void)status;
-  int n = read_formats(L, (int)at, next_read_k);
-  return n == FAILED ? lua_error(L) : n;
+  int n = read_formats(L, (int)at, status == LUA_YIELD, next_read_k);
+  return n == CUT ? lua_error(L) : n;
 }
 
 /* Upvalues: the state, the response, the number of formats, the formats. */
@@ -194,7 +175,7 @@ static int next_read(lua_State *L) {
   luaL_checkstack(L, formats + 8, "too many formats");
   for (int i = 0; i < FORMATS + formats; i++)
     lua_pushvalue(L, lua_upvalueindex(2 + i));
-  cwl_check_open(L);
+  lua_pushnil(L); /* the slot */
   return next_read_k(L, LUA_OK, FIRST_FORMAT);
 }
 
@@ -211,9 +192,10 @@ static int r_lines(lua_State *L) {
   cwl_check_open(L);
   luaL_argcheck(L, lua_gettop(L) <= MOST + 1, MOST + 2, "too many formats");
   insert_formats(L);
+  lua_pop(L, 1);
   int formats = (int)lua_tointeger(L, FORMATS);
-  for (int i = 0; i < formats; i++)
-    check_format(L, FIRST_FORMAT + i); /* found out now, not in the loop */
+  for (int i = 0; i < formats; i++) /* found out now, not in the loop */
+    check_format(L, FIRST_FORMAT + i, 2 + i);
   lua_pushvalue(L, 1);
   lua_insert(L, 1);
   push_next_read(L, formats);
@@ -221,27 +203,20 @@ static int r_lines(lua_State *L) {
 }
 
 /* The most bytes of one piece: libcurl's own measure. Strings of 64 KiB beside
-*a
-** small heap keep the collector going: 1.19 x plain libcurl's time, not 1.11.
+ *a
+ ** small heap keep the collector going: 1.19 x plain libcurl's time, not 1.11.
  */
 enum { CHUNK = CURL_MAX_WRITE_SIZE };
 
 static int next_chunk_k(lua_State *L, int status, lua_KContext context) {
-  (void)status;
+  (void)context;
   cwl_box *b = lua_touserdata(L, 1);
-  b->reading = false;
-  cw_exchange_want(b->x, CW_WANT_BYTES, 1);
-  while (!cw_exchange_ready(b->x))
-    if (!cwl_wait_to_read(L, b, context, next_chunk_k)) return lua_error(L);
-  bool found = cw_body_found(&b->x->body);
-  cw_exchange_rest(b->x);
-  if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
-  if (!found && b->x->body.state != CW_BODY_FAILED) return 0;
-  if (!found) {
-    cwl_fail_reading(L, b);
-    return lua_error(L);
-  }
-  push_bytes(L, &b->x->body, CHUNK, 0);
+  cwl_wish wish = {
+    .want = CW_WANT_BYTES, .amount = 1, .slot = 2, .k = next_chunk_k};
+  cwl_outcome outcome = cwl_await(L, b, &wish, status == LUA_YIELD);
+  if (outcome == CWL_FAILED) return lua_error(L);
+  if (outcome == CWL_ENDED) return 0;
+  cwl_push_bytes(L, b, CHUNK, 0);
   return 1;
 }
 
@@ -249,7 +224,7 @@ static int next_chunk_k(lua_State *L, int status, lua_KContext context) {
 static int next_chunk(lua_State *L) {
   lua_settop(L, 0);
   lua_pushvalue(L, lua_upvalueindex(2));
-  cwl_check_open(L);
+  lua_pushnil(L); /* the slot */
   return next_chunk_k(L, LUA_OK, 0);
 }
 
@@ -285,16 +260,11 @@ int cwl_push_form(lua_State *L, int response, cwl_form form) {
 /* Whole ------------------------------------------------------------------- */
 
 static int text_k(lua_State *L, int status, lua_KContext context) {
-  (void)status;
+  (void)context;
   cwl_box *b = lua_touserdata(L, 1);
-  b->reading = false;
-  cw_exchange_want(b->x, CW_WANT_WHOLE, 0);
-  while (!cw_exchange_ready(b->x))
-    if (!cwl_wait_to_read(L, b, context, text_k)) return lua_error(L);
-  cw_exchange_rest(b->x);
-  if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
-  if (b->x->body.state == CW_BODY_FAILED) return cwl_fail_reading(L, b);
-  push_bytes(L, &b->x->body, SIZE_MAX, 0);
+  cwl_wish wish = {.want = CW_WANT_WHOLE, .slot = 2, .k = text_k};
+  if (cwl_await(L, b, &wish, status == LUA_YIELD) == CWL_FAILED) return 2;
+  cwl_push_bytes(L, b, SIZE_MAX, 0);
   cwl_keep(L, "text");
   return 1;
 }
@@ -304,6 +274,7 @@ static int r_text(lua_State *L) {
   cwl_check_open(L);
   lua_settop(L, 1);
   if (cwl_push_kept(L, "text")) return 1;
+  lua_pushnil(L); /* the slot */
   return text_k(L, LUA_OK, 0);
 }
 
@@ -316,6 +287,7 @@ static const luaL_Reg loop_metamethods[] = {{"__close", loop_close},
                                             {NULL, NULL}};
 
 void cwl_open_read(lua_State *L, int state) {
+  cwl_open_reader(L, state);
   cwl_type(L, "curlew.loop", loop_metamethods, NULL, state);
   cwl_register(L, methods, state);
 }

@@ -8,17 +8,20 @@
 #include "lua_headers.h"
 #include "lua_open.h"
 #include "lua_read.h"
+#include "lua_reader.h"
 #include "lua_save.h"
 #include "parameter.h"
 
 /* Ending ------------------------------------------------------------------ */
 
 static int check_k(lua_State *L, int status, lua_KContext context) {
-  (void)status;
+  (void)status, (void)context;
   cwl_box *b = lua_touserdata(L, 1);
-  b->reading = false;
+  cwl_wish wish = {.slot = 2, .k = check_k};
   while (!cw_exchange_stands(b->x))
-    if (!cwl_wait_to_read(L, b, context, check_k)) return lua_error(L);
+    if (!cwl_wait_to_read(L, b, &wish)) return lua_error(L);
+  cwl_let_go(b);
+  if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
   cwl_site(L, cwl_state_of(L), 1, &b->where);
   b->ending = CWL_CLOSED;
   return cwl_refuse(L, b->x);
@@ -29,6 +32,7 @@ static int r_check(lua_State *L) {
   cwl_box *b = cwl_check_open(L);
   lua_settop(L, 1);
   if (cw_response_ok(&b->x->response)) return 1;
+  lua_pushnil(L); /* the slot */
   cw_exchange_refuse(b->x);
   return check_k(L, LUA_OK, 0);
 }
@@ -78,20 +82,16 @@ static int r_gc(lua_State *L) {
 
 /* r:move() -> response: the same in a new value; this one is empty */
 static int r_move(lua_State *L) {
-  cwl_box *b = cwl_check_open(L);
+  cwl_check_open(L);
   lua_settop(L, 1);
   cwl_box *to = cwl_new_box(L);
-  lua_getiuservalue(L, 1, 1); /* what is kept with it */
-  lua_setiuservalue(L, 2, 1);
+  cwl_box *b = cwl_check_open(L); /* a finalizer may have run */
   lua_getiuservalue(L, CWL_STATE, CWL_LIVE);
   lua_pushvalue(L, 2);
   lua_rawsetp(L, -2, b->x);
-  to->x = b->x;
-  to->x->owner = &to->x;
-  b->x = NULL;
-  b->ending = CWL_MOVED;
-  cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &b->where);
   lua_settop(L, 2);
+  b = cwl_check_open(L);
+  cwl_move(L, b, to);
   return 1;
 }
 

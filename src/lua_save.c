@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "file.h"
-#include "lua_box.h"
 #include "lua_error.h"
+#include "lua_reader.h"
 
-/* Where save has what: its arguments, then the file being written. */
-enum { RESPONSE = 1, TARGET, OPTIONS, FILE_BOX };
+/* Where save has what: its arguments, the file being written, the slot. */
+enum { RESPONSE = 1, TARGET, OPTIONS, FILE_BOX, SLOT };
 
 static int file_drop(lua_State *L) {
   cw_file_drop(luaL_checkudata(L, 1, "curlew.file"));
@@ -63,33 +63,39 @@ static int fail_writing(lua_State *L, cwl_box *b, const cw_error *e) {
   return cwl_fail_reading(L, b);
 }
 
+/* Others may have run since the last look. */
+static bool handle_closed(lua_State *L, cw_error *e) {
+  const luaL_Stream *stream = luaL_testudata(L, TARGET, LUA_FILEHANDLE);
+  if (!stream || stream->closef) return false;
+  cw_error_set(e, CW_ERR_FILE, CW_PHASE_BODY, "the file was closed meanwhile");
+  return true;
+}
+
 /* Writes what is there. */
-static bool write_held(cw_file *f, cw_body *body, cw_error *e) {
+static bool write_held(lua_State *L, cw_file *f, cw_body *body, cw_error *e) {
   size_t n;
   const char *bytes = cw_body_peek(body, &n);
-  bool ok = cw_file_write(f, bytes, n, e);
+  bool ok = !handle_closed(L, e) && cw_file_write(f, bytes, n, e);
   cw_body_drop(body, n);
   return ok;
 }
 
 static int save_k(lua_State *L, int status, lua_KContext context) {
-  (void)status;
+  (void)context;
   cwl_box *b = lua_touserdata(L, RESPONSE);
   cw_file *f = lua_touserdata(L, FILE_BOX);
   cw_error e = {.code = CW_OK};
-  cw_body *body = &b->x->body;
-  bool found;
-  b->reading = false;
+  cwl_wish wish = {.want = CW_WANT_BYTES, .slot = SLOT, .k = save_k};
+  cwl_outcome outcome;
+  bool again = status == LUA_YIELD;
   do {
-    cw_exchange_want(b->x, CW_WANT_BYTES, body->ahead);
-    while (!cw_exchange_ready(b->x))
-      if (!cwl_wait_to_read(L, b, context, save_k)) return lua_error(L);
-    found = cw_body_found(body);
-    cw_exchange_rest(b->x);
-    if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
-    if (!write_held(f, body, &e)) return fail_writing(L, b, &e);
-  } while (found);
-  if (body->state == CW_BODY_FAILED) return cwl_fail_reading(L, b);
+    if (!again) cwl_check_open(L);
+    wish.amount = b->x->body.ahead;
+    outcome = cwl_await(L, b, &wish, again);
+    if (outcome == CWL_FAILED) return 2;
+    if (!write_held(L, f, &b->x->body, &e)) return fail_writing(L, b, &e);
+    again = false;
+  } while (outcome == CWL_FOUND);
   if (!cw_file_finish(f, &e)) return fail_writing(L, b, &e);
   return push_file(L, f);
 }
@@ -125,6 +131,7 @@ static int r_save(lua_State *L) {
   FILE *handle = check_handle(L);
   const char *path = handle ? NULL : check_path(L);
   cw_file *f = push_file_box(L);
+  cwl_check_open(L); /* a finalizer may have run */
   if (handle) cw_file_borrow(f, handle);
   if (path && !cw_file_create(f, path, &e)) {
     luaL_pushfail(L);
@@ -132,6 +139,7 @@ static int r_save(lua_State *L) {
     return 2;
   }
   if (cwl_push_kept(L, "text")) return save_text(L, b, f);
+  lua_pushnil(L); /* the slot */
   return save_k(L, LUA_OK, 0);
 }
 

@@ -65,8 +65,9 @@ static bool step(lua_State *L, cw_engine *e, int64_t us) {
 
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k) {
-  if (cw_exchange_busy(x)) return step(L, s->engine, 0);
-  if (!cwl_in_task(L, s)) return step(L, s->engine, -1);
+  bool busy = cw_exchange_busy(x);
+  if (!cwl_in_task(L, s)) return step(L, s->engine, busy ? 0 : -1);
+  if (busy) cw_engine_stir(s->engine, &x->news); /* after the others' turn */
   lua_getiuservalue(L, CWL_STATE, CWL_WAITER);
   lua_pushlightuserdata(L, x);
   lua_callk(L, 1, 0, context, k);

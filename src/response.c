@@ -86,16 +86,6 @@ typedef struct framing {
   const char *fault;
 } framing;
 
-/* The next element of a list; its comma goes as well. */
-static cw_text element(cw_text *list) {
-  const char *comma = memchr(list->bytes, ',', list->length);
-  size_t n = comma ? (size_t)(comma - list->bytes) : list->length;
-  cw_text one = {list->bytes, n};
-  list->bytes += comma ? n + 1 : n;
-  list->length -= comma ? n + 1 : n;
-  return cw_text_trim(one);
-}
-
 /* 1*DIGIT; -1: it is not, or no length that libcurl can hold. */
 static int64_t length_of(cw_text text) {
   int64_t length = 0;
@@ -113,7 +103,7 @@ static int64_t length_of(cw_text text) {
 static void see_length(framing *f, cw_text value) {
   do {
     bool more = memchr(value.bytes, ',', value.length) != NULL;
-    int64_t length = length_of(element(&value));
+    int64_t length = length_of(cw_text_element(&value));
     if (length < 0)
       f->fault = "the Content-Length cannot be read";
     else if (f->length >= 0 && f->length != length)
@@ -130,7 +120,7 @@ static void see_length(framing *f, cw_text value) {
 static void see_coding(framing *f, cw_text value) {
   f->coded = true;
   while (value.length && !f->fault) {
-    cw_text name = element(&value);
+    cw_text name = cw_text_element(&value);
     if (name.length == 0) continue;
     if (f->chunked)
       f->fault = "chunked is not the last Transfer-Encoding";
@@ -163,4 +153,18 @@ const char *cw_response_framing(const cw_response *r, bool *doubtful) {
   bool broken_204 = r->status == 204 && (f.coded || f.length > 0);
   *doubtful = f.fault || both || too_early || broken_204;
   return bodiless(r->status) ? NULL : f.fault;
+}
+
+bool cw_response_coded(const cw_response *r) {
+  static const cw_text name = {"content-encoding", 16};
+  size_t count = cw_headers_count(r->headers);
+  for (size_t i = cw_headers_find(r->headers, name, 0); i < count;
+       i = cw_headers_find(r->headers, name, i + 1)) {
+    cw_text list = cw_headers_value(r->headers, i);
+    while (list.length) {
+      cw_text coding = cw_text_element(&list);
+      if (coding.length && !cw_text_is(coding, "identity")) return true;
+    }
+  }
+  return false;
 }

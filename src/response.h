@@ -47,6 +47,9 @@ bool cw_response_status_line(cw_response *r, cw_text line);
 ** think that it ends elsewhere than we do. */
 const char *cw_response_framing(const cw_response *r, bool *doubtful);
 
+/* Whether its Content-Encoding names anything that changes the body. */
+bool cw_response_coded(const cw_response *r);
+
 static inline bool cw_response_ok(const cw_response *r) {
   return r->status >= 200 && r->status <= 299;
 }

@@ -43,16 +43,10 @@ static int64_t declared_length(const cw_transfer *t) {
   return length;
 }
 
-static bool has_field(const cw_headers *h, const char *lower) {
-  return cw_headers_find(h, (cw_text){lower, strlen(lower)}, 0) <
-         cw_headers_count(h);
-}
-
 static void make_final(cw_transfer *t) {
   t->response->final = true;
   t->response->length = declared_length(t);
-  t->body->coded =
-    t->decode && has_field(t->response->headers, "content-encoding");
+  t->body->coded = t->decode && cw_response_coded(t->response);
 }
 
 /* 101 is final: nobody asked for another protocol (engine facts, 4). */

@@ -42,32 +42,29 @@ json.default = setmetatable({}, {
 
 -- Codecs say what is wrong by raising, or by a message behind a nil.
 local function decoded(ok, value, ...)
+  if not ok and value == "not enough memory" then error(value, 0) end
   if not ok then return nil, tostring(value) end
   if value ~= nil then return value end
   for i = 1, select("#", ...) do
     local message = select(i, ...)
     if type(message) == "string" then return nil, message end
   end
-  return nil
+  return nil, "the codec gives no value"
 end
 
-local function decode(codec, text)
-  if type(codec) ~= "table" or codec.decode == nil then
-    error("http.json: a table with encode and decode expected", 0)
-  end
-  if text:sub(1, 3) == "\239\187\191" then text = text:sub(4) end
-  return decoded(pcall(codec.decode, text))
+local function without_mark(text)
+  return text:sub(1, 3) == "\239\187\191" and text:sub(4) or text
 end
 
 --- Decodes a body.
 -- @tparam response|page source what the body belongs to
 -- @tparam string text
--- @tparam table codec
+-- @tparam function decode the codec's
 -- @treturn any null is the codec's `null`
 -- @treturn error code "json", which says where
-function json.decode(source, text, codec)
-  local value, message = decode(codec, text)
-  if value ~= nil or not message then return value end
+function json.decode(source, text, decode)
+  local value, message = decoded(pcall(decode, without_mark(text)))
+  if value ~= nil then return value end
   local err = core.failure("json", source.request.method, source.url,
     source.status, "the body is no JSON: " .. message)
   err.headers, err.received = source.headers, source.info.received

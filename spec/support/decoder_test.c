@@ -373,11 +373,8 @@ static void check_garbage(const char *garbage, size_t n) {
 static void garbage(void) {
   check_garbage("\0\0\0\0\0\0\0\0\0\0\0\0", 12);
   check_garbage("some text", 9);
-  check_garbage("\x1f", 1);
   check_garbage("\x1f\x8c", 2);
-  check_garbage("\x28\xb5\x2f", 3);
   check_garbage("\x28\xb5\x2f\xfe\x01", 5);
-  check_garbage("\x5f\x2a\x4d", 3);
   check_garbage("\x8b\x1f\x8b", 3);
 }
 
@@ -388,7 +385,7 @@ static void members_broken(void) {
   size_t one = all.n;
   add_encoded(&all, "gzip", "two");
   run r = {.codings = "gzip"};
-  for (size_t n = all.n; --n > one + 1;) {
+  for (size_t n = all.n; --n > one;) {
     bytes cut = {all.at, n, n};
     CHECK(fails(&r, &cut, CW_ERR_TRUNCATED, "gzip"));
     CHECK(memcmp(r.out.at, "one", 3) == 0);
@@ -400,9 +397,11 @@ static void members_broken(void) {
   CHECK(fails(&r, &all, CW_ERR_TRUNCATED, "gzip"));
   all.n = 0;
   add_encoded(&all, "zstd", "one");
-  grow(&all, "\x28\xb5\x2f\xfd", 4);
   r.codings = "zstd";
-  CHECK(fails(&r, &all, CW_ERR_TRUNCATED, "zstd"));
+  for (size_t n = 0; n < 4; n++) {
+    grow(&all, "\x28\xb5\x2f\xfd" + n, 1);
+    CHECK(fails(&r, &all, CW_ERR_TRUNCATED, "zstd"));
+  }
   grow(&all, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 14);
   CHECK(fails(&r, &all, CW_ERR_DECODE, "zstd"));
   empty(&all);
