@@ -69,11 +69,24 @@ static bool add(cw_headers *h, cw_text whole, cw_text name, cw_text value) {
   return true;
 }
 
+static void trim_begin(cw_text *text) {
+  while (text->length && cw_text_blank(*text->bytes)) {
+    text->bytes++;
+    text->length--;
+  }
+}
+
+static void trim_end(cw_text *text) {
+  while (text->length && cw_text_blank(text->bytes[text->length - 1]))
+    text->length--;
+}
+
 bool cw_headers_add_line(cw_headers *h, cw_text whole, size_t colon) {
-  whole = cw_text_trim(whole); /* a folded value goes on at the very end */
+  trim_end(&whole); /* a folded value goes on at the very end */
   cw_text name = {whole.bytes, colon};
   cw_text value = {whole.bytes + colon + 1, whole.length - colon - 1};
-  return add(h, whole, cw_text_trim(name), cw_text_trim(value));
+  trim_begin(&value);
+  return add(h, whole, name, value);
 }
 
 bool cw_headers_add(cw_headers *h, cw_text name, cw_text value) {
@@ -127,12 +140,8 @@ size_t cw_headers_find(const cw_headers *h, cw_text name, size_t from) {
 }
 
 cw_text cw_text_trim(cw_text text) {
-  while (text.length && cw_text_blank(*text.bytes)) {
-    text.bytes++;
-    text.length--;
-  }
-  while (text.length && cw_text_blank(text.bytes[text.length - 1]))
-    text.length--;
+  trim_begin(&text);
+  trim_end(&text);
   return text;
 }
 
