@@ -6,6 +6,7 @@
 
 local support = require "spec.support"
 local http = require "curlew"
+local posix = support.posix
 
 local NEXT = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nnext"
 local FORGED = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
@@ -54,6 +55,7 @@ local function is_error(outcome) return outcome:match("^%a") ~= nil end
 --   ends     what the server does then: "close"; nil: it waits for a request
 --   method   of the request, GET
 --   complete how many of the bytes make the response, where it has an end
+--   cut      true: try it cut at every byte, too
 
 -- The first connection as the case has it; the next one answers well.
 local function play(case, bytes, ending)
@@ -121,14 +123,10 @@ local function check_cuts(case)
   end)
 end
 
-local function check_whole(cases)
-  for _, case in ipairs(cases) do check_case(case) end
-end
-
 local function check(cases)
-  check_whole(cases)
   for _, case in ipairs(cases) do
-    if #case[2] < KIB then check_cuts(case) end
+    check_case(case)
+    if case.cut then check_cuts(case) end
   end
 end
 
@@ -151,22 +149,23 @@ describe("Content-Length:", function()
   end
 
   check {
-    case("right", "Content-Length: 5\r\n", "200 hello"),
+    case("right", "Content-Length: 5\r\n", "200 hello", { cut = true }),
     case("too short", "Content-Length: 3\r\n", "200 hel",
-      { kept = false, complete = 41 }),
+      { kept = false, complete = 41, cut = true }),
     case("too long", "Content-Length: 6\r\n", "truncated body",
-      { ends = "close" }),
+      { ends = "close", cut = true }),
     case("zero, and yet a body", "Content-Length: 0\r\n", "200 ",
       { kept = true, complete = 38 }),
     case("twice the same", "Content-Length: 5\r\nContent-Length: 5\r\n",
       "200 hello"),
     case("twice the same number", "Content-Length: 5\r\n"
       .. "content-length: 005\r\n", "200 hello"),
-    case("a list of the same", "Content-Length: 5, 5\r\n", "200 hello"),
+    case("a list of the same", "Content-Length: 5, 5\r\n", "200 hello",
+      { cut = true }),
     case("two values, the longer first", "Content-Length: 5\r\n"
       .. "Content-Length: 3\r\n", "protocol headers"),
     case("two values, the shorter first", "Content-Length: 3\r\n"
-      .. "Content-Length: 5\r\n", "protocol headers"),
+      .. "Content-Length: 5\r\n", "protocol headers", { cut = true }),
     case("of two values the second is none", "Content-Length: 5\r\n"
       .. "Content-Length:\r\n", "protocol headers"),
     invalid("a list of two values", "5, 6"),
@@ -187,7 +186,8 @@ describe("Content-Length:", function()
     case("that a folded line makes longer", "Content-Length: 5\r\n 0\r\n",
       "protocol headers"),
     case("none", "", "200 hello",
-      { ends = "close", kept = false, complete = false, until_close = true }),
+      { ends = "close", kept = false, complete = false, until_close = true,
+        cut = true }),
   }
 
   describe("2^63 - 1", function()
@@ -226,6 +226,7 @@ describe("Transfer-Encoding:", function()
   local function case(name, head, outcome, kept_open)
     local bytes = head .. "\r\n" .. hello
     return { name, bytes, outcome, kept = kept_open or false,
+      cut = head:find("Content-Length", 1, true) ~= nil,
       complete = not is_error(outcome) and #bytes or nil }
   end
 
@@ -259,7 +260,8 @@ describe("Transfer-Encoding:", function()
       "protocol headers"),
     -- until the end of the connection, whatever length there is
     { "identity", OK .. "Content-Length: 3\r\nTransfer-Encoding: identity\r\n"
-      .. "\r\nhello", "200 hello", ends = "close", until_close = true },
+      .. "\r\nhello", "200 hello", ends = "close", until_close = true,
+      cut = true },
     { "empty", OK .. "Transfer-Encoding:\r\n\r\nhello", "200 hello",
       ends = "close", until_close = true },
   }
@@ -283,15 +285,16 @@ describe("A chunk", function()
     case("with leading zeros", "0005\r\nhello\r\n000\r\n\r\n", "200 hello"),
     case("in capitals", "A\r\n0123456789\r\n0\r\n\r\n", "200 0123456789"),
     case("with extensions", "5;a=b;c=\"d;e\"\r\nhello\r\n0;f\r\n\r\n",
-      "200 hello"),
+      "200 hello", { cut = true }),
     case("with trailers", "5\r\nhello\r\n0\r\nA: 1\r\nB: 2\r\n\r\n",
       "200 hello"),
     case("with a folded trailer", "5\r\nhello\r\n0\r\nA: 1\r\n 2\r\n\r\n",
-      "200 hello"),
+      "200 hello", { cut = true }),
     -- libcurl reads the digits, and then to the end of the line
     case("with blanks after its size", "5 \r\nhello\r\n0 \r\n\r\n",
       "200 hello"),
-    case("with lines that end in LF", "5\nhello\n0\n\n", "200 hello"),
+    case("with lines that end in LF", "5\nhello\n0\n\n", "200 hello",
+      { cut = true }),
     bad_size("of size g", "g"),
     bad_size("of a size as of C", "0x5"),
     bad_size("of no size", ""),
@@ -307,7 +310,8 @@ describe("A chunk", function()
     case("without an end of line after its bytes", "5\r\nhello0\r\n\r\n",
       "protocol body"),
     case("longer than it says", "3\r\nhello\r\n0\r\n\r\n", "protocol body"),
-    case("shorter than it says", "7\r\nhello\r\n0\r\n\r\n", "protocol body"),
+    case("shorter than it says", "7\r\nhello\r\n0\r\n\r\n", "protocol body",
+      { cut = true }),
     case("with a trailer that has no colon", "5\r\nhello\r\n0\r\nA\r\n\r\n",
       "protocol body"),
     case("with a NUL in a trailer", "5\r\nhello\r\n0\r\nA: \0\r\n\r\n",
@@ -320,7 +324,7 @@ describe("A chunk", function()
       .. ("a"):rep(4 * KIB) .. "\r\n\r\n", "too_large body"),
     -- libcurl drops what the same read brought
     case("with bytes after the last one", "5\r\nhello\r\n0\r\n\r\nmore",
-      "200 hello", { complete = #CHUNKED + 15 }),
+      "200 hello", { complete = #CHUNKED + 15, cut = true }),
   }
 
   it("with a trailer line over 4 KiB names that limit", function()
@@ -347,11 +351,12 @@ describe("A response whose", function()
 
   check {
     case("header lines come twice", "A: 1\r\nA: 1\r\n"),
-    case("header line is folded", "A: 1\r\n 2\r\n\t3\r\n"),
+    case("header line is folded", "A: 1\r\n 2\r\n\t3\r\n", nil,
+      { cut = true }),
     case("header line has no name", ": x\r\n"),
     case("header line has no value", "A:\r\n"),
     case("header line has a name of odd bytes", "A(\1\xff): 1\r\n"),
-    case("header lines end in LF", "A: 1\nB: 2\n"),
+    case("header lines end in LF", "A: 1\nB: 2\n", nil, { cut = true }),
     case("header lines are 10,000", ("A: 1\r\n"):rep(10000)),
     broken("header line has a blank before the colon", "A : 1\r\n"),
     broken("length has a blank before the colon", "Content-Length : 9\r\n"),
@@ -371,7 +376,7 @@ describe("A response whose", function()
     case("headers are over 256 KiB", ("A: " .. ("a"):rep(1019) .. "\r\n")
       :rep(300), "too_large headers"),
     { "headers are missing", OK .. "\r\nhello", "200 hello", ends = "close",
-      until_close = true },
+      until_close = true, cut = true },
     { "headers are cut after the status line", OK, "truncated headers",
       ends = "close" },
   }
@@ -406,7 +411,7 @@ describe("A status line", function()
       kept = keeps, complete = outcome and #bytes or nil }
   end
 
-  check_whole {
+  check {
     case("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK", "200 hello", true),
     case("HTTP/1.1 200", "200 hello", true),
     case("HTTP/1.1 200 ", "200 hello", true),
@@ -438,7 +443,8 @@ end)
 describe("Where no body is,", function()
   local function case(name, bytes, outcome, method, keeps)
     return { name, bytes .. FORGED, outcome, method = method,
-      complete = #bytes, kept = keeps ~= false }
+      complete = #bytes, kept = keeps ~= false,
+      cut = outcome == "204 " or method == "HEAD" }
   end
 
   check {
@@ -466,6 +472,203 @@ describe("Where no body is,", function()
       "HTTP/1.1 205 Reset Content\r\n\r\nhello", "205 hello", ends = "close",
       until_close = true },
   }
+end)
+
+-- ---- what comes while nobody asks ----
+
+-- Bytes, or its end, on a connection that waits for its next request: they are
+-- no answer to that request. It is made on a new connection, once, and nobody
+-- notices.
+describe("What a server says unasked", function()
+  -- How many bytes wait in our sockets that are connected to 'port'.
+  local function unread(port)
+    local sum = 0
+    for fd, target in pairs(posix.fds()) do
+      if target:find("^socket:") then sum = sum + posix.unread(fd, port) end
+    end
+    return sum
+  end
+
+  -- Busy until n bytes wait, and longer than what counts as at once.
+  local function until_unread(port, n)
+    local start = posix.monotonic()
+    repeat
+      local waited = posix.monotonic() - start
+      assert(waited < PATIENCE, "the bytes do not come")
+    until waited > 0.002 and unread(port) >= n
+  end
+
+  local function answers(bytes, unasked, ending)
+    server:script { "request", { send = bytes }, "wait", { send = unasked },
+      ending or "hold" }
+  end
+
+  local function connections() return http.stats().connections end
+
+  local WHOLE = { -- what has been answered before
+    ["a declared body"] = OK .. "Content-Length: 5\r\n\r\nhello",
+    ["a body of no bytes"] = OK .. "Content-Length: 0\r\n\r\n",
+    ["a body in chunks"] = CHUNKED .. "5\r\nhello\r\n0\r\n\r\n",
+    ["a 204"] = "HTTP/1.1 204 No Content\r\n\r\n",
+    ["a 304"] = "HTTP/1.1 304 Not Modified\r\n\r\n",
+  }
+  for what, bytes in pairs(WHOLE) do
+    for way, take in pairs(ways) do
+      it(("after %s is no answer, %s"):format(what, way), function()
+        answers(bytes, FORGED)
+        server:replies(NEXT, NEXT)
+        assert(http.fetch(server.url))
+        server:go()
+        until_unread(server.port, #FORGED)
+        assert.equal("200 next", take { server.url })
+        assert.equal(2, server:connections())
+        assert.equal(2, #server:requests())
+        assert.equal("next", assert(http.fetch(server.url)).body)
+        assert.equal(2, server:connections())
+      end)
+    end
+  end
+
+  local UNASKED = {
+    ["one byte"] = { "x" },
+    ["an interim response"] = { "HTTP/1.1 100 Continue\r\n\r\n" },
+    ["more than a socket holds at once"] = { ("x"):rep(64 * KIB) },
+    ["a 408 and its end"] = { "HTTP/1.1 408 Request Timeout\r\n"
+      .. "Connection: close\r\nContent-Length: 0\r\n\r\n", "close" },
+  }
+  for what, unasked in pairs(UNASKED) do
+    it(("is no answer: %s"):format(what), function()
+      answers(WHOLE["a declared body"], unasked[1], unasked[2])
+      server:replies(NEXT)
+      assert(http.fetch(server.url))
+      server:go()
+      until_unread(server.port, math.min(#unasked[1], 4 * KIB))
+      assert.equal("200 next", fetch { server.url })
+      assert.equal(2, server:connections())
+    end)
+  end
+
+  it("is counted as one request and one connection more", function()
+    answers(WHOLE["a declared body"], FORGED)
+    server:replies(NEXT)
+    assert(http.fetch(server.url))
+    local before, at = http.stats(), connections()
+    server:go()
+    until_unread(server.port, #FORGED)
+    do
+      local r <close> = assert(http.get(server.url))
+      assert.equal("next", r:read("a"))
+      assert.is_false(r.info.reused)
+    end
+    local after, now = http.stats(), connections()
+    assert.same({ opened = 1, connected = 1, reused = 0 }, {
+      opened = after.opened - before.opened,
+      connected = now.opened - at.opened,
+      reused = now.reused - at.reused,
+    })
+  end)
+
+  it("is no answer however often it is said", function()
+    server:script { "request", { send = WHOLE["a declared body"] },
+      { send = "" }, "wait", { send = FORGED }, "hold" }
+    for i = 1, 20 do
+      assert.equal("hello", assert(http.fetch(server.url)).body)
+      server:go()
+      until_unread(server.port, #FORGED)
+      assert.equal(i, server:connections())
+    end
+  end)
+
+  it("on several connections costs one new one", function()
+    local long = OK .. "Content-Length: 100000\r\n\r\n" .. ("x"):rep(100000)
+    for _ = 1, 3 do answers(long, FORGED) end
+    server:replies(NEXT)
+    do
+      local a <close> = assert(http.get(server.url))
+      local b <close> = assert(http.get(server.url))
+      local c <close> = assert(http.get(server.url))
+      for _, r in ipairs { a, b, c } do assert.equal(100000, #r:read("a")) end
+    end
+    server:go(3)
+    until_unread(server.port, 3 * #FORGED)
+    assert.equal("200 next", fetch { server.url })
+    assert.equal(4, server:connections())
+  end)
+
+  it("over TLS is no answer", function()
+    local certificates = support.certificates()
+    local secure <close> = support.server { tls = certificates.good }
+    local options = { secure.url, tls = { ca = certificates.ca } }
+    secure:script { "request", { send = WHOLE["a declared body"] }, "wait",
+      { send = FORGED }, "hold" }
+    secure:replies(NEXT)
+    assert.equal("200 hello", fetch(options))
+    secure:go()
+    until_unread(secure.port, #FORGED)
+    assert.equal("200 next", fetch(options))
+    assert.equal(2, secure:connections())
+  end)
+
+  it("does not hide that the server is gone", function()
+    local gone <close> = support.server()
+    gone:script { "request", { send = WHOLE["a declared body"] }, "wait",
+      { send = FORGED }, "hold" }
+    assert(http.fetch(gone.url))
+    gone:go()
+    until_unread(gone.port, #FORGED)
+    local url = gone.url
+    gone:close()
+    assert.equal("connect connect", fetch { url })
+    assert.equal(0, http.stats().open)
+  end)
+
+  it("is not looked for in vain: a silent connection is kept", function()
+    server:replies(NEXT, WHOLE["a 204"], NEXT)
+    for _ = 1, 3 do
+      assert(http.fetch(server.url))
+      until_unread(server.port, 0)
+    end
+    assert.equal(1, server:connections())
+  end)
+
+  it("is not the session ticket that TLS sends", function()
+    local certificates = support.certificates()
+    local secure <close> = support.server { tls = certificates.good }
+    secure:replies(NEXT, WHOLE["a 204"], NEXT)
+    for _ = 1, 3 do
+      assert(http.fetch(secure.url, { tls = { ca = certificates.ca } }))
+      until_unread(secure.port, 0)
+    end
+    assert.equal(1, secure:connections())
+  end)
+
+  -- More in one write than libcurl reads at once: what it has not read is there
+  -- when the response is, and found without any time having passed.
+  local SHORT = {
+    ["the answer to HEAD"] = { OK .. "Content-Length: 20000\r\n\r\n", "HEAD" },
+    ["a body of no bytes"] = { WHOLE["a body of no bytes"] },
+    ["a body in chunks"] = { WHOLE["a body in chunks"] },
+    ["a 204"] = { WHOLE["a 204"] },
+    ["a 304"] = { WHOLE["a 304"] },
+  }
+  for what, short in pairs(SHORT) do
+    it(("right behind %s is no answer, however soon"):format(what), function()
+      server:script { "request", { pieces = { short[1]
+        .. ("x"):rep(20000) } }, "hold" }
+      server:replies(NEXT)
+      assert(http.fetch { server.url, method = short[2] })
+      assert.equal("200 next", fetch { server.url })
+    end)
+  end
+
+  it("behind a body that came after its headers is no answer", function()
+    server:script { "request",
+      { pieces = { OK .. "Content-Length: 5\r\n\r\n" } },
+      { send = "hello" .. FORGED }, "hold" }
+    server:replies(NEXT)
+    assert.equal("200 hello", fetch { server.url })
+    assert.equal("200 next", fetch { server.url })
+  end)
 end)
 
 -- ---- silence, and slowness ----

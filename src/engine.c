@@ -15,6 +15,10 @@
 
 enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
 
+/* Who uses a connection so soon again does not look whether something has come
+** on it meanwhile: that look costs a system call. */
+enum { SOON_US = 1000 };
+
 struct cw_engine {
   unsigned refs;
   unsigned forks; /* of the process, when the engine was made */
@@ -23,7 +27,9 @@ struct cw_engine {
   bool running; /* inside libcurl */
   bool timer_last;
   bool no_descriptors;
-  bool stirred; /* somebody has something to do at once */
+  bool stirred;         /* somebody has something to do at once */
+  curl_socket_t opened; /* the last one */
+  unsigned round;       /* counts the looks at the sockets */
   int64_t now;
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
@@ -111,6 +117,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
     return CURL_SOCKET_BAD;
   }
   cw_watch_doubt(&e->watch, fd);
+  e->opened = fd;
   e->ledger.counters.connections_opened++;
   return fd;
 }
@@ -120,6 +127,19 @@ static int on_close(void *data, curl_socket_t fd) {
   cw_watch_unhold(&e->watch, fd);
   e->ledger.counters.connections_closed++;
   return close(fd);
+}
+
+/* Only a new connection has no name yet. Which socket is its own libcurl does
+** not say: the one that its transfer has last waited for, or, where it did not
+** have to wait, the one that was opened last. */
+static bool take_connection(void *data, uint64_t name, int port,
+                            curl_socket_t socket) {
+  cw_engine *e = data;
+  if (cw_watch_named(&e->watch, name))
+    return cw_watch_untouched(&e->watch, name, e->now);
+  if (!cw_watch_name(&e->watch, socket, name, port))
+    cw_watch_name(&e->watch, e->opened, name, port);
+  return true;
 }
 
 /* Life -------------------------------------------------------------------- */
@@ -141,6 +161,7 @@ cw_engine *cw_engine_new(void) {
   e->refs = 1;
   e->forks = forks;
   e->timer = INT64_MAX;
+  e->opened = CURL_SOCKET_BAD;
   e->max_open = MAX_OPEN;
   e->idle_connections = IDLE_CONNECTIONS;
   cw_watch_init(&e->watch);
@@ -203,10 +224,12 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
     e->free_count--;
     return t;
   }
-  cw_socket_calls calls = {.open = on_open, .close = on_close, .data = e};
+  cw_socket_calls calls = {
+    .open = on_open, .close = on_close, .take = take_connection, .data = e};
   cw_transfer *t = cw_transfer_new(&calls, defaults);
   if (!t) return NULL;
   t->now = &e->now;
+  t->round = &e->round;
   t->touched = &e->news;
   t->new_phase = &e->new_phase;
   return t;
@@ -269,6 +292,13 @@ void cw_engine_stir(cw_engine *e, cw_link *news) {
   e->stirred = true;
 }
 
+/* Its connection may be used again. HTTP/2 may say something at any time. */
+static void leave_connection(cw_engine *e, const cw_transfer *t) {
+  if (!t->connected || !t->connection || !t->http1) return;
+  int64_t spared = cw_transfer_seen_whole(t) ? SOON_US : 0;
+  cw_watch_idle(&e->watch, t->connection, e->now + spared);
+}
+
 /* The law's side of it: out of the rings, into the counters. Whoever waits for
 ** it learns that there is nothing more to wait for. */
 static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
@@ -283,6 +313,7 @@ static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
   }
   if (t->body) cw_body_end(t->body);
   add_news(e, t->news);
+  leave_connection(e, t);
   cw_transfer_detach(t);
 }
 
@@ -308,9 +339,22 @@ static void leave(cw_engine *e, cw_transfer *t, cw_end why) {
   remove_handle(e, t);
 }
 
+/* The same once more: nobody but the peer has noticed anything. */
+static bool start_again(cw_engine *e, cw_transfer *t) {
+  e->running = true;
+  curl_multi_remove_handle(e->multi, t->easy);
+  bool ok = cw_transfer_again(t) &&
+            curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
+  e->running = false;
+  count_closed(e);
+  if (!ok)
+    cw_error_set(t->error, CW_ERR_MEMORY, CW_PHASE_REQUEST, "out of memory");
+  return ok;
+}
+
 /* The stream has ended, well or not. */
 static void finish(cw_engine *e, cw_transfer *t, CURLcode result) {
-  if (t->doomed) return;
+  if (t->doomed || (t->refused && start_again(e, t))) return;
   cw_end why = t->done_as;
   if (t->draining) {
     leave(e, t, why);
@@ -348,6 +392,7 @@ static void drain(cw_engine *e, cw_transfer *t) {
   uint64_t before;
   do {
     before = t->drained;
+    e->round++;
     e->timer = INT64_MAX;
     drive(e, CURL_SOCKET_TIMEOUT, 0);
     if (poll(&socket, 1, 0) > 0) drive(e, t->socket, CURL_CSELECT_IN);
@@ -465,6 +510,7 @@ static int64_t shorter(int64_t a, int64_t b) {
 void cw_engine_step(cw_engine *e, int64_t us) {
   int64_t wait = shorter(cw_engine_timeout(e), us);
   e->stirred = false;
+  e->round++;
   if (e->timer <= e->now && !e->timer_last) {
     run_timer(e);
   } else {

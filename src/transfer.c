@@ -71,6 +71,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   const char *fault = cw_response_framing(t->response, &doubtful);
   if (fault) return broken(t, fault);
   if (doubtful) forbid_reuse(t);
+  t->head_round = *t->round;
   make_final(t);
   return n;
 }
@@ -176,12 +177,29 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   return cw_body_put(t->body, bytes, n) ? n : 0;
 }
 
+/* Tells the process's connections apart: the kernel gives one local port to
+** several as long as they go to different addresses (FNV-1a of the peer's). */
+static uint64_t name_of(const char *ip, int port, int local_port) {
+  uint64_t name = 14695981039346656037u;
+  if (local_port <= 0) return 0; /* no TCP */
+  for (; *ip; ip++)
+    name = (name ^ (unsigned char)*ip) * 1099511628211u;
+  name = (name ^ (unsigned)port) * 1099511628211u;
+  return (name ^ (unsigned)local_port) * 1099511628211u;
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
-** sent on it (CURLOPT_PREREQFUNCTION). */
+** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
+** taken for the answer. */
 static int on_connected(void *data, char *ip, char *local_ip, int port,
                         int local_port) {
-  (void)ip, (void)local_ip, (void)port, (void)local_port;
+  (void)local_ip;
   cw_transfer *t = data;
+  t->connection = name_of(ip, port, local_port);
+  bool fit = t->connection == 0 ||
+             t->calls.take(t->calls.data, t->connection, local_port, t->socket);
+  t->refused = !fit && !t->fresh; /* once, whatever happens */
+  if (t->refused) return CURL_PREREQFUNC_ABORT;
   t->worn |= t->connected; /* libcurl tries again, on another connection */
   t->connected = true;
   enter_phase(t);
@@ -222,7 +240,7 @@ static CURLcode set_proxy(CURL *easy) {
   if (!rc) rc = curl_easy_setopt(t->easy, option, value)
 
 /* What no request ever changes. */
-static CURLcode set_for_life(cw_transfer *t, const cw_socket_calls *calls) {
+static CURLcode set_for_life(cw_transfer *t) {
   CURLcode rc = set_proxy(t->easy);
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_QUICK_EXIT, 1L); /* closing never waits for the resolver */
@@ -237,10 +255,10 @@ static CURLcode set_for_life(cw_transfer *t, const cw_socket_calls *calls) {
   SET(CURLOPT_WRITEDATA, t);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
   SET(CURLOPT_PREREQDATA, t);
-  SET(CURLOPT_OPENSOCKETFUNCTION, calls->open);
-  SET(CURLOPT_OPENSOCKETDATA, calls->data);
-  SET(CURLOPT_CLOSESOCKETFUNCTION, calls->close);
-  SET(CURLOPT_CLOSESOCKETDATA, calls->data);
+  SET(CURLOPT_OPENSOCKETFUNCTION, t->calls.open);
+  SET(CURLOPT_OPENSOCKETDATA, t->calls.data);
+  SET(CURLOPT_CLOSESOCKETFUNCTION, t->calls.close);
+  SET(CURLOPT_CLOSESOCKETDATA, t->calls.data);
   return rc;
 }
 
@@ -269,7 +287,8 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
   cw_list_init(&t->phase_link);
   t->easy = curl_easy_init();
   t->baseline = cw_settings_retain(defaults);
-  if (t->easy && set_for_life(t, calls) == CURLE_OK &&
+  t->calls = *calls;
+  if (t->easy && set_for_life(t) == CURLE_OK &&
       apply(t, EVERY_ROW, defaults) == CURLE_OK)
     return t;
   cw_transfer_free(t);
@@ -314,11 +333,15 @@ static bool only_http1(const cw_request *r) {
   return !newest || newest->integer == 0;
 }
 
-/* What a callback has set for the last exchange alone. */
-static CURLcode undo_callbacks(cw_transfer *t) {
-  if (!t->forbids_reuse) return CURLE_OK;
-  t->forbids_reuse = false;
-  return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+/* What was set for the last exchange alone, while it went on. */
+static CURLcode undo_once(cw_transfer *t) {
+  CURLcode rc = CURLE_OK;
+  if (t->forbids_reuse)
+    rc = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+  if (t->fresh && !rc)
+    rc = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L);
+  t->forbids_reuse = t->fresh = false;
+  return rc;
 }
 
 bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
@@ -328,7 +351,7 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->body = body;
   t->error = error;
   t->detail[0] = '\0';
-  t->connected = t->in_block = t->draining = t->wanted = false;
+  t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;
@@ -342,10 +365,28 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);
   t->http1 = only_http1(request);
   CURLcode rc = set_options(t, request);
-  if (!rc) rc = undo_callbacks(t);
+  if (!rc) rc = undo_once(t);
   if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
   if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
   return rc == CURLE_OK;
+}
+
+bool cw_transfer_again(cw_transfer *t) {
+  t->refused = false;
+  t->fresh = true;
+  t->detail[0] = '\0';
+  t->socket = CURL_SOCKET_BAD;
+  enter_phase(t);
+  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
+}
+
+/* libcurl closes the connection when the read that brought the end of the
+** headers brought more than the declared body, too. It drops what follows a
+** response without a body or the last chunk, and later reads end where the
+** declared length does. */
+bool cw_transfer_seen_whole(const cw_transfer *t) {
+  return t->response->length > 0 && t->body->came > 0 &&
+         t->head_round == *t->round;
 }
 
 static int64_t measured(const cw_transfer *t, CURLINFO what) {

@@ -12,6 +12,18 @@
 #include "request.h"
 #include "response.h"
 
+/* Callbacks for sockets, given to every handle; 'data' is the engine, since a
+** socket outlives the transfer that opened it. */
+typedef struct cw_socket_calls {
+  curl_opensocket_callback open;
+  curl_closesocket_callback close;
+  /* A transfer takes the connection called 'name', from 'port' here; 'socket'
+  ** is what it was connecting with, if that is known. False: something has come
+  ** on it since it was last used. */
+  bool (*take)(void *data, uint64_t name, int port, curl_socket_t socket);
+  void *data;
+} cw_socket_calls;
+
 typedef struct cw_transfer {
   /* kept when it is used again */
   CURL *easy;            /* owned */
@@ -21,9 +33,12 @@ typedef struct cw_transfer {
   bool worn; /* not to be used again: libcurl counts the stale connections that
              ** a handle has met, and gives up at the sixth */
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
-  const int64_t *now; /* borrowed: the engine's clock, microseconds */
-  cw_link *touched;   /* borrowed: the engine's ring of owners with news */
-  cw_link *new_phase; /* borrowed: its ring of transfers in another phase */
+  bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
+  cw_socket_calls calls;
+  const unsigned *round; /* borrowed: counts the engine's looks at sockets */
+  const int64_t *now;    /* borrowed: the engine's clock, microseconds */
+  cw_link *touched;      /* borrowed: the engine's ring of owners with news */
+  cw_link *new_phase;    /* borrowed: its ring of transfers in another phase */
 
   /* of this exchange; all borrowed */
   cw_response *response;
@@ -36,9 +51,12 @@ typedef struct cw_transfer {
   cw_end done_as; /* how it counts when its stream ends by itself */
 
   /* how far it is */
-  bool connected; /* the request is being sent */
-  bool in_block;  /* a status line has come, its headers may follow */
-  bool draining;  /* what comes is dropped and counted */
+  bool connected;      /* the request is being sent */
+  bool refused;        /* the connection that libcurl chose */
+  uint64_t connection; /* which it is, in one number; 0: not known */
+  unsigned head_round; /* which look at the sockets brought the headers */
+  bool in_block;       /* a status line has come, its headers may follow */
+  bool draining;       /* what comes is dropped and counted */
   bool https;
   bool decode; /* a coded body is to be decoded by its reader */
   bool http1;  /* nothing newer is offered */
@@ -65,14 +83,6 @@ typedef struct cw_transfer {
   bool doomed; /* given up while libcurl ran: leaves when that returns */
 } cw_transfer;
 
-/* libcurl's callbacks for sockets, given to every handle; 'data' is the
-** engine, since a socket outlives the transfer that opened it. */
-typedef struct cw_socket_calls {
-  curl_opensocket_callback open;
-  curl_closesocket_callback close;
-  void *data;
-} cw_socket_calls;
-
 /* A transfer with an easy handle at the baseline of 'defaults' (a client
 ** without options). NULL: out of memory. */
 cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
@@ -88,6 +98,14 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
 /* The response is complete, or failed, or given up: copies what libcurl
 ** measured and forgets what it borrowed. */
 void cw_transfer_detach(cw_transfer *t);
+
+/* libcurl has chosen a connection that will not do, and nothing has been sent:
+** prepares for the same once more, on a new one. Once it is out of the multi
+** handle. False: out of memory. */
+bool cw_transfer_again(cw_transfer *t);
+
+/* Whether libcurl has looked for bytes behind the response. */
+bool cw_transfer_seen_whole(const cw_transfer *t);
 
 /* libcurl says that it is over. Fills in the error, where it is one. */
 void cw_transfer_done(cw_transfer *t, CURLcode result);

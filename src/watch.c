@@ -2,9 +2,12 @@
 ** SPDX-License-Identifier: MIT */
 #include "watch.h"
 
+#include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,11 +97,70 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   return true;
 }
 
+static void forget_name(cw_watch *w, int fd) {
+  cw_watched *d = &w->table[fd];
+  if (!d->name) return;
+  int *at = &w->named[d->name % CW_NAMED];
+  while (*at != fd + 1)
+    at = &w->table[*at - 1].next;
+  *at = d->next;
+  d->name = 0;
+}
+
+static bool goes_out_from(int fd, int port) {
+  struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
+  socklen_t size = sizeof own;
+  if (getsockname(fd, (struct sockaddr *)&own, &size) != 0) return false;
+  if (own.ss_family == AF_INET)
+    return ntohs(((struct sockaddr_in *)&own)->sin_port) == port;
+  return own.ss_family == AF_INET6 &&
+         ntohs(((struct sockaddr_in6 *)&own)->sin6_port) == port;
+}
+
+bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port) {
+  cw_watched *d = fd < 0 ? NULL : entry(w, fd);
+  if (!d || !d->held || d->name || !goes_out_from(fd, port)) return false;
+  d->name = name;
+  d->look_at = INT64_MAX;
+  d->next = w->named[name % CW_NAMED];
+  w->named[name % CW_NAMED] = fd + 1;
+  return true;
+}
+
+/* The number of its socket, and one more; 0: there is none. */
+static int find(const cw_watch *w, uint64_t name) {
+  int at = w->named[name % CW_NAMED];
+  while (at && w->table[at - 1].name != name)
+    at = w->table[at - 1].next;
+  return at;
+}
+
+bool cw_watch_named(const cw_watch *w, uint64_t name) {
+  return find(w, name) != 0;
+}
+
+void cw_watch_idle(cw_watch *w, uint64_t name, int64_t look_at) {
+  int at = find(w, name);
+  if (at) w->table[at - 1].look_at = look_at;
+}
+
+static bool silent(int fd) {
+  char byte;
+  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+         (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+bool cw_watch_untouched(const cw_watch *w, uint64_t name, int64_t now) {
+  int at = find(w, name);
+  return !at || w->table[at - 1].look_at > now || silent(at - 1);
+}
+
 bool cw_watch_hold(cw_watch *w, int fd) {
   struct stat st;
   cw_watched *d = entry(w, fd);
   if (!d || fstat(fd, &st) != 0) return false;
   if (d->held) { /* it was closed without a word */
+    forget_name(w, fd);
     w->gone++;
     w->held--;
   }
@@ -112,6 +174,7 @@ bool cw_watch_hold(cw_watch *w, int fd) {
 void cw_watch_unhold(cw_watch *w, int fd) {
   cw_watched *d = entry(w, fd);
   if (!d || !d->held) return;
+  forget_name(w, fd);
   d->held = false;
   d->stale = true;
   w->held--;

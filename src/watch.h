@@ -19,8 +19,13 @@ typedef struct cw_watched {
   bool dirty;       /* in the list of those to tell epoll about */
   bool held;        /* a socket that libcurl was given */
   int at;           /* 1 + its place in the poll set; 0: not there */
+  int next;         /* 1 + the next in the same place of 'named'; 0: none */
+  uint64_t name;    /* of a held one: its connection; 0: not known */
+  int64_t look_at;  /* from then on it may not be as it was left */
   ino_t inode;
 } cw_watched;
+
+enum { CW_NAMED = 256 }; /* places of the table of connections */
 
 typedef struct cw_watch {
   cw_watched *table; /* owned, by number */
@@ -32,7 +37,8 @@ typedef struct cw_watch {
   size_t dirty_count, dirty_size;
   int *doubtful; /* owned */
   size_t doubtful_count, doubtful_size;
-  int epoll; /* -1: not asked for */
+  int named[CW_NAMED]; /* 1 + the first in that place; 0: none */
+  int epoll;           /* -1: not asked for */
   size_t held;
   size_t gone; /* found closed since they were last counted */
 } cw_watch;
@@ -46,6 +52,19 @@ bool cw_watch_set(cw_watch *w, int fd, short events);
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
 bool cw_watch_hold(cw_watch *w, int fd);
 void cw_watch_unhold(cw_watch *w, int fd);
+
+/* Calls the connection on the held 'fd' by 'name', any number that tells it
+** from others (not 0), if it goes out from 'port'. False: it does not. */
+bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
+bool cw_watch_named(const cw_watch *w, uint64_t name);
+
+/* The connection of that name waits for its next user; who takes it before
+** 'look_at' need not look whether it is untouched. */
+void cw_watch_idle(cw_watch *w, uint64_t name, int64_t look_at);
+
+/* Somebody takes it. False: bytes have come on it, or its end, that nobody has
+** asked for. */
+bool cw_watch_untouched(const cw_watch *w, uint64_t name, int64_t now);
 
 /* 'fd' may have been closed by libcurl without a word. */
 void cw_watch_doubt(cw_watch *w, int fd);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -847,6 +848,20 @@ static int l_nap(lua_State *L) {
   return 0;
 }
 
+/* unread(fd, port) -> bytes that wait in a socket connected to 127.0.0.1:port;
+** 0: it is none */
+static int l_unread(lua_State *L) {
+  int fd = (int)luaL_checkinteger(L, 1), n = 0;
+  struct sockaddr_in peer = {.sin_family = AF_UNSPEC};
+  socklen_t size = sizeof peer;
+  bool mine = getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+              peer.sin_family == AF_INET &&
+              ntohs(peer.sin_port) == luaL_checkinteger(L, 2);
+  if (mine && ioctl(fd, FIONREAD, &n) != 0) return raise_errno(L, "FIONREAD");
+  lua_pushinteger(L, n);
+  return 1;
+}
+
 static int l_setenv(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   const char *value = luaL_optstring(L, 2, NULL);
@@ -864,7 +879,7 @@ static const luaL_Reg functions[] = {
   {"mkdtemp", l_mkdtemp}, {"remove_tree", l_remove_tree},
   {"rss", l_rss},         {"monotonic", l_monotonic},
   {"nap", l_nap},         {"setenv", l_setenv},
-  {NULL, NULL},
+  {"unread", l_unread},   {NULL, NULL},
 };
 
 int luaopen_posix_support(lua_State *L);
