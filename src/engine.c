@@ -465,10 +465,13 @@ static void run_timer(cw_engine *e) {
   drive(e, CURL_SOCKET_TIMEOUT, 0);
 }
 
+/* An error of the socket is left for libcurl to find by itself: told of an
+*error
+** alone it gives up, where it would replace a stale connection. */
 static int to_curl(short events) {
-  return (events & POLLIN ? CURL_CSELECT_IN : 0) |
-         (events & POLLOUT ? CURL_CSELECT_OUT : 0) |
-         (events & (POLLERR | POLLHUP | POLLNVAL) ? CURL_CSELECT_ERR : 0);
+  return (events & (POLLIN | POLLERR | POLLHUP) ? CURL_CSELECT_IN : 0) |
+         (events & (POLLOUT | POLLERR) ? CURL_CSELECT_OUT : 0) |
+         (events & POLLNVAL ? CURL_CSELECT_ERR : 0);
 }
 
 static void run_sockets(cw_engine *e) {
