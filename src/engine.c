@@ -465,9 +465,8 @@ static void run_timer(cw_engine *e) {
   drive(e, CURL_SOCKET_TIMEOUT, 0);
 }
 
-/* An error of the socket is left for libcurl to find by itself: told of an
-*error
-** alone it gives up, where it would replace a stale connection. */
+/* An error of the socket is left for libcurl to find by itself: told of it, it
+** gives up where it would replace a stale connection. */
 static int to_curl(short events) {
   return (events & (POLLIN | POLLERR | POLLHUP) ? CURL_CSELECT_IN : 0) |
          (events & (POLLOUT | POLLERR) ? CURL_CSELECT_OUT : 0) |
