@@ -102,14 +102,16 @@ build/spec/oom: spec/support/oom.c Makefile
 	$(compile) -o $@ $< -Wl,-E $(lua_libs)
 
 # From the sources: it shares no objects with a build that runs beside it.
-$(BUILD)/spec/engine_test: spec/support/engine_test.c src/engine.c \
+$(BUILD)/spec/engine_test: spec/support/engine_test.c \
+  spec/support/test.h src/engine.c \
   $(engine_parts) $(wildcard src/*.h) Makefile
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(engine_parts) \
 	  $(engine_libs)
 
 $(BUILD)/spec/decoder_test: spec/support/decoder_test.c \
-  spec/support/coder.c spec/support/coder.h $(decoder_parts) \
+  spec/support/coder.c spec/support/coder.h spec/support/test.h \
+  $(decoder_parts) \
   $(wildcard src/*.h) Makefile
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) \

@@ -27,7 +27,7 @@ static size_t ahead_of(const cw_request *r) {
   return buffer > CW_BODY_AHEAD ? (size_t)buffer : CW_BODY_AHEAD;
 }
 
-uint64_t cw_exchange_max_body(const cw_exchange *x) {
+static uint64_t max_body(const cw_exchange *x) {
   return (uint64_t)cw_settings_get(&x->request.own, x->request.defaults,
                                    CW_OPT_MAX_BODY);
 }
@@ -217,7 +217,9 @@ void cw_exchange_want(cw_exchange *x, cw_want want, uint64_t amount) {
   int64_t length = x->response.length;
   give_up_in_fork(x);
   if (wants_decoder(b)) make_decoder(x);
-  if (want == CW_WANT_WHOLE) amount = cw_exchange_max_body(x);
+  uint64_t most = max_body(x);
+  if (want == CW_WANT_BYTES && amount > most) want = CW_WANT_WHOLE;
+  if (want == CW_WANT_LINE || want == CW_WANT_WHOLE) amount = most;
   cw_body_want(b, want, amount);
   if (want == CW_WANT_WHOLE && length > 0) cw_body_expect(b, (uint64_t)length);
 }

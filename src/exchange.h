@@ -57,8 +57,9 @@ static inline bool cw_exchange_failed(const cw_exchange *x) {
 /* It is handed out: nobody waits any more, until somebody reads. */
 void cw_exchange_hand_out(cw_exchange *x);
 
-/* A reader wants so much of the body next; of all of it, at most max_body bytes
-** ('amount' is not looked at). Then: until cw_exchange_ready, wait. Then
+/* A reader wants so much of the body next; 'amount' is that of CW_WANT_BYTES. A
+** line and all of it are of max_body bytes at most; more bytes than that can be
+** had only if the body is shorter. Then: until cw_exchange_ready, wait. Then
 ** cw_exchange_rest. */
 void cw_exchange_want(cw_exchange *x, cw_want want, uint64_t amount);
 bool cw_exchange_ready(cw_exchange *x);
@@ -72,9 +73,6 @@ static inline bool cw_exchange_busy(const cw_exchange *x) {
 
 /* The body cannot be read any further; gives the stream up. */
 void cw_exchange_fail(cw_exchange *x, cw_code code, const char *text);
-
-/* The most bytes that a body read whole may have. */
-uint64_t cw_exchange_max_body(const cw_exchange *x);
 
 /* Gives the stream up, if there is one; what is held of the body is dropped.
 ** A leak is recorded, and never drained. */

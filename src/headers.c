@@ -20,12 +20,16 @@ struct cw_headers {
   size_t count, size;
 };
 
+enum { USUAL = 512 }; /* bytes: most lists need no more */
+
 cw_headers *cw_headers_new(void) {
   cw_headers *h = calloc(1, sizeof *h);
   if (!h) return NULL;
   h->refs = 1;
   cw_buf_init(&h->text, CW_HEADERS_MAX);
-  return h;
+  if (cw_buf_reserve(&h->text, USUAL)) return h;
+  cw_headers_free(h);
+  return NULL;
 }
 
 cw_headers *cw_headers_retain(cw_headers *h) {

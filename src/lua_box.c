@@ -6,9 +6,8 @@
 
 #include "lua_error.h"
 
-/* Its user values: a table, made when it is first needed, and where it was
- *moved
- ** to: whoever works on this one needs what the other owns now. */
+/* Its user values: a table, made when it is first needed, and what it was moved
+** to: whoever works on this one needs what that owns now. */
 enum { KEPT = 1, MOVED_TO };
 
 cwl_box *cwl_new_box(lua_State *L) {

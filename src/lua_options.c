@@ -188,9 +188,8 @@ static void add_values(lua_State *L, cw_headers *list, cw_text name) {
   }
 }
 
-/* One entry of the table: name = value(s), or [i] = {name, value}; key and
- *value
- ** are on top. */
+/* One entry of the table: name = value(s), or [i] = {name, value}; its key and
+** value are on top. */
 static void read_field(lua_State *L, cw_headers *list) {
   if (lua_type(L, -2) == LUA_TSTRING) {
     add_values(L, list, field_name(L, lua_gettop(L) - 1));

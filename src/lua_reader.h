@@ -13,20 +13,20 @@ typedef enum cwl_outcome {
   CWL_FAILED /* so did something else: nil and the error are on top */
 } cwl_outcome;
 
+/* 'slot' is an index that holds nil: for what lets go should the wait not come
+** back; nothing to be closed may lie above it. 'k' is called when a task goes
+** on: it calls cwl_await again. */
 typedef struct cwl_wish {
   cw_want want;
   uint64_t amount;
-  int
-    slot; /* an index that holds nil: for what lets go should the wait not come
-          ** back; nothing to be closed may lie above it */
+  int slot;
   lua_KContext context;
-  lua_KFunction k; /* called when a task goes on: calls cwl_await again */
+  lua_KFunction k;
 } cwl_wish;
 
-/* Waits until the response at 1 has what is wanted, or never will. 'again':
- *this
- ** is its continuation. Raises when the response is not to be read, when it was
- ** given up meanwhile, and on an interrupt. */
+/* Waits until the response at 1 has what is wanted, or never will. 'again': it
+** is called by its continuation. Raises when the response is not to be read,
+** when it was given up meanwhile, and on an interrupt. */
 cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
                       bool again);
 
@@ -35,9 +35,8 @@ cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
 bool cwl_wait_to_read(lua_State *L, cwl_box *b, const cwl_wish *wish);
 void cwl_let_go(cwl_box *b);
 
-/* Pushes the first 'n' bytes of what there is and drops them, and 'more'
- *besides.
- ** Should it raise, nothing is lost. */
+/* Pushes the first 'n' bytes of what there is and drops them, and 'more' bytes
+** besides. Should it raise, nothing is lost. */
 void cwl_push_bytes(lua_State *L, cwl_box *b, size_t n, size_t more);
 
 /* Registers the type of the slots. */

@@ -89,7 +89,6 @@ static int save_k(lua_State *L, int status, lua_KContext context) {
   cwl_outcome outcome;
   bool again = status == LUA_YIELD;
   do {
-    if (!again) cwl_check_open(L);
     wish.amount = b->x->body.ahead;
     outcome = cwl_await(L, b, &wish, again);
     if (outcome == CWL_FAILED) return 2;

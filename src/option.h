@@ -130,9 +130,8 @@ const cw_value *cw_settings_find(const cw_settings *own,
 double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
                        cw_option_id id);
 
-/* Adds to 'own' what 'defaults' says and 'own' does not, and compiles it;
- *header
- ** lines line by line. False: out of memory. */
+/* Adds to 'own' what 'defaults' says and 'own' does not, header lines line by
+** line, and compiles it. False: out of memory. */
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults);
 
 /* Makes the header lines that libcurl is to send where 'own' says anything of

@@ -55,18 +55,18 @@ function http.type(...)
 end
 
 -- The two faces of one verb: http.get(url, options), client:get(url, options).
-local function define(name, method, open) -- luacheck: ignore 431
+local function define(name, method, opener)
   http[name] = function(url, options)
     if options == nil and type(url) == "string" then
-      return open(default, method, url)
+      return opener(default, method, url)
     end
     if url == http then teach_dot(name) end
-    return open(default, method, shape.request(url, options))
+    return opener(default, method, shape.request(url, options))
   end
 
   core.methods[name] = function(client, url, options)
     teach_colon(client, name)
-    return open(client, method, shape.request(url, options, words_of(client)))
+    return opener(client, method, shape.request(url, options, words_of(client)))
   end
 end
 

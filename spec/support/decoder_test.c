@@ -16,22 +16,13 @@
 #include <zstd.h>
 
 #include "coder.h"
+#include "test.h"
 
 #if defined(__SANITIZE_ADDRESS__) || !defined(__GLIBC__)
 #define OWN_MALLOC 0 /* the sanitizer's is in its place; or not known how */
 #else
 #define OWN_MALLOC 1
 #endif
-
-static int failures;
-
-static void check(bool holds, const char *what, int line) {
-  if (holds) return;
-  failures++;
-  if (failures < 20) printf("decoder_test.c:%d: not so: %s\n", line, what);
-}
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
 
 /* Numbers that are the same at each run. */
 static uint32_t next_random(uint32_t most) {
@@ -805,10 +796,7 @@ static void no_memory(void) {
 
 /* The list ---------------------------------------------------------------- */
 
-static const struct {
-  const char *name;
-  void (*run)(void);
-} tests[] = {
+static const test tests[] = {
   {"undoes each coding, cut anywhere", round_trips},
   {"undoes lists of up to five, cut anywhere", chains},
   {"undoes what is larger than its buffers", big_chains},
@@ -834,13 +822,5 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-  bool known = argc < 2;
-  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-    if (argc < 2) puts(tests[i].name);
-    if (argc < 2 || strcmp(argv[1], tests[i].name) != 0) continue;
-    known = true;
-    tests[i].run();
-  }
-  if (!known) printf("no such test: %s\n", argv[1]);
-  return known && failures == 0 ? 0 : 1;
+  return run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
 }

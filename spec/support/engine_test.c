@@ -14,16 +14,7 @@
 #include <string.h>
 
 #include "../../src/exchange.h"
-
-static int failures;
-
-static void check(bool holds, const char *what, int line) {
-  if (holds) return;
-  failures++;
-  printf("engine_test.c:%d: not so: %s\n", line, what);
-}
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
+#include "test.h"
 
 /* Numbers that are the same at each run. */
 static uint32_t next_random(uint32_t most) {
@@ -320,12 +311,12 @@ static void option_rows(void) {
     cw_option_id id = (cw_option_id)i;
     const cw_option *row = &cw_options[id];
     full_name(id, name, sizeof name);
-    check(strcmp(before, name) < 0, name, __LINE__);
-    check(row->doc && *row->doc, name, __LINE__);
-    check(row->kind < CW_KIND_COUNT && cw_kind_name(row->kind), name, __LINE__);
-    check(row->min <= row->max, name, __LINE__);
-    check(cw_option_find(row->group, row->name) == id, name, __LINE__);
-    check(!row->group || cw_option_group(row->group), name, __LINE__);
+    CHECK_AS(strcmp(before, name) < 0, name);
+    CHECK_AS(row->doc && *row->doc, name);
+    CHECK_AS(row->kind < CW_KIND_COUNT && cw_kind_name(row->kind), name);
+    CHECK_AS(row->min <= row->max, name);
+    CHECK_AS(cw_option_find(row->group, row->name) == id, name);
+    CHECK_AS(!row->group || cw_option_group(row->group), name);
     memcpy(before, name, sizeof before);
   }
 }
@@ -355,7 +346,7 @@ static void option_types(void) {
     if (!row->id) continue;
     const struct curl_easyoption *known = curl_easy_option_by_id(row->id);
     full_name((cw_option_id)i, name, sizeof name);
-    check(known && fits(row->kind, known->type), name, __LINE__);
+    CHECK_AS(known && fits(row->kind, known->type), name);
   }
 }
 
@@ -365,7 +356,7 @@ static void option_defaults(void) {
   for (int i = 0; i < CW_OPTION_COUNT; i++) {
     full_name((cw_option_id)i, name, sizeof name);
     CURLcode rc = cw_option_apply(easy, (cw_option_id)i, NULL);
-    check(rc == CURLE_OK, name, __LINE__);
+    CHECK_AS(rc == CURLE_OK, name);
   }
   curl_easy_cleanup(easy);
 }
@@ -391,11 +382,11 @@ static void error_every_code(void) {
     CURLcode curl = (CURLcode)i;
     cw_error e = error_of(curl, CW_PHASE_BODY, "");
     const char *what = curl_easy_strerror(curl);
-    check(e.code > CW_OK && e.code < CW_ERR_COUNT, what, __LINE__);
-    check(cw_code_name(e.code) != NULL, what, __LINE__);
-    check(cw_phase_name(e.phase) != NULL, what, __LINE__);
-    check(e.text[0] != '\0', what, __LINE__);
-    check(e.curl == curl, what, __LINE__);
+    CHECK_AS(e.code > CW_OK && e.code < CW_ERR_COUNT, what);
+    CHECK_AS(cw_code_name(e.code) != NULL, what);
+    CHECK_AS(cw_phase_name(e.phase) != NULL, what);
+    CHECK_AS(e.text[0] != '\0', what);
+    CHECK_AS(e.curl == curl, what);
   }
 }
 
@@ -425,8 +416,8 @@ static void error_table(void) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     cw_error e = error_of(rows[i].curl, CW_PHASE_HEADERS, "");
     const char *what = curl_easy_strerror(rows[i].curl);
-    check(strcmp(cw_code_name(e.code), rows[i].code) == 0, what, __LINE__);
-    check(strcmp(cw_phase_name(e.phase), rows[i].phase) == 0, what, __LINE__);
+    CHECK_AS(strcmp(cw_code_name(e.code), rows[i].code) == 0, what);
+    CHECK_AS(strcmp(cw_phase_name(e.phase), rows[i].phase) == 0, what);
   }
   CHECK(error_of(CURLE_OUT_OF_MEMORY, CW_PHASE_BODY, "").code == CW_ERR_MEMORY);
 }
@@ -1042,10 +1033,7 @@ static void engine_descriptor(void) {
 
 /* The list ---------------------------------------------------------------- */
 
-static const struct {
-  const char *name;
-  void (*run)(void);
-} tests[] = {
+static const test tests[] = {
   {"buf holds no more than its limit", buf_limit},
   {"buf is unchanged by what it refuses", buf_huge},
   {"buf is empty and usable once cleared", buf_clear},
@@ -1100,15 +1088,8 @@ static const struct {
 };
 
 int main(int argc, char **argv) {
-  bool known = argc < 2;
   curl_global_init(CURL_GLOBAL_DEFAULT);
-  for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-    if (argc < 2) puts(tests[i].name);
-    if (argc < 2 || strcmp(argv[1], tests[i].name) != 0) continue;
-    known = true;
-    tests[i].run();
-  }
+  int code = run_tests(tests, sizeof tests / sizeof *tests, argc, argv);
   curl_global_cleanup();
-  if (!known) printf("no such test: %s\n", argv[1]);
-  return known && failures == 0 ? 0 : 1;
+  return code;
 }
