@@ -62,6 +62,13 @@ static bool is_token(const char *text, size_t n) {
   return n > 0;
 }
 
+static const char *push_range(lua_State *L, const cw_option *row) {
+  if (row->kind != CW_KIND_INTEGER)
+    return lua_pushfstring(L, "%f to %f", row->min, row->max);
+  return lua_pushfstring(L, "%I to %I", (lua_Integer)row->min,
+                         (lua_Integer)row->max);
+}
+
 static void read_number(lua_State *L, int value, const cw_option *row,
                         cw_settings *s, cw_option_id id) {
   if (lua_type(L, value) != LUA_TNUMBER) expected(L, row, value);
@@ -72,9 +79,9 @@ static void read_number(lua_State *L, int value, const cw_option *row,
     return;
   }
   push_name(L, row);
-  lua_pushfstring(L, "option '%s': %s from %f to %f expected, got %f",
-                  lua_tostring(L, -1), cw_kind_name(row->kind), row->min,
-                  row->max, number);
+  const char *range = push_range(L, row);
+  lua_pushfstring(L, "option '%s': %s from %s expected, got %f",
+                  lua_tostring(L, -2), cw_kind_name(row->kind), range, number);
   if (row->kind == CW_KIND_SECONDS && number > row->max)
     lua_pushliteral(L, " (milliseconds?)");
   else
