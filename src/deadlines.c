@@ -1,4 +1,4 @@
-/* deadlines: who is too late next. Knows transfer.
+/* deadlines: what is due next. Knows transfer.
 ** SPDX-License-Identifier: MIT */
 #include "deadlines.h"
 
@@ -9,23 +9,25 @@ void cw_deadlines_clear(cw_deadlines *d) {
   *d = (cw_deadlines){0};
 }
 
-bool cw_deadlines_reserve(cw_deadlines *d) {
-  if (d->count + 2 <= d->size) return true;
-  size_t size = d->size ? d->size * 2 : 16;
-  cw_transfer **heap = realloc(d->heap, size * sizeof *heap);
+bool cw_deadlines_reserve(cw_deadlines *d, size_t transfers) {
+  size_t needed = transfers + d->others + 2, size = d->size ? d->size : 16;
+  if (needed <= d->size) return true;
+  while (size < needed)
+    size *= 2;
+  cw_alarm **heap = realloc(d->heap, size * sizeof *heap);
   if (!heap) return false;
   d->heap = heap;
   d->size = size;
   return true;
 }
 
-static void put(cw_deadlines *d, cw_transfer *t, size_t at) {
-  d->heap[at] = t;
-  t->heap_at = at;
+static void put(cw_deadlines *d, cw_alarm *a, size_t at) {
+  d->heap[at] = a;
+  a->heap_at = at;
 }
 
-static void sift(cw_deadlines *d, cw_transfer *t, size_t at) {
-  while (at > 1 && d->heap[at / 2]->due > t->due) {
+static void sift(cw_deadlines *d, cw_alarm *a, size_t at) {
+  while (at > 1 && d->heap[at / 2]->due > a->due) {
     put(d, d->heap[at / 2], at);
     at /= 2;
   }
@@ -34,40 +36,47 @@ static void sift(cw_deadlines *d, cw_transfer *t, size_t at) {
     if (child > d->count) break;
     if (child < d->count && d->heap[child + 1]->due < d->heap[child]->due)
       child++;
-    if (d->heap[child]->due >= t->due) break;
+    if (d->heap[child]->due >= a->due) break;
     put(d, d->heap[child], at);
     at = child;
   }
-  put(d, t, at);
+  put(d, a, at);
 }
 
-void cw_deadlines_remove(cw_deadlines *d, cw_transfer *t) {
-  size_t at = t->heap_at;
+void cw_deadlines_remove(cw_deadlines *d, cw_alarm *a) {
+  size_t at = a->heap_at;
   if (!at) return;
-  t->heap_at = 0;
-  cw_transfer *last = d->heap[d->count--];
-  if (last != t) sift(d, last, at);
+  a->heap_at = 0;
+  d->others -= !a->transfer;
+  cw_alarm *last = d->heap[d->count--];
+  if (last != a) sift(d, last, at);
+}
+
+void cw_deadlines_set(cw_deadlines *d, cw_alarm *a) {
+  if (a->due == INT64_MAX) {
+    cw_deadlines_remove(d, a);
+    return;
+  }
+  if (!a->heap_at) d->others += !a->transfer;
+  sift(d, a, a->heap_at ? a->heap_at : ++d->count);
 }
 
 void cw_deadlines_update(cw_deadlines *d, cw_transfer *t) {
   const char *name;
   int64_t us;
-  t->due = cw_transfer_due(t, &name, &us);
-  if (t->due == INT64_MAX)
-    cw_deadlines_remove(d, t);
-  else
-    sift(d, t, t->heap_at ? t->heap_at : ++d->count);
+  t->alarm.due = cw_transfer_due(t, &name, &us);
+  cw_deadlines_set(d, &t->alarm);
 }
 
 int64_t cw_deadlines_next(const cw_deadlines *d) {
   return d->count ? d->heap[1]->due : INT64_MAX;
 }
 
-cw_transfer *cw_deadlines_late(cw_deadlines *d, int64_t now) {
+cw_alarm *cw_deadlines_late(cw_deadlines *d, int64_t now) {
   while (d->count && d->heap[1]->due <= now) {
-    cw_transfer *t = d->heap[1];
-    cw_deadlines_update(d, t);
-    if (t->heap_at && t->due <= now) return t;
+    cw_alarm *a = d->heap[1];
+    if (a->transfer) cw_deadlines_update(d, a->transfer);
+    if (a->heap_at && a->due <= now) return a;
   }
   return NULL;
 }

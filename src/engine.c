@@ -265,7 +265,7 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   t->moved = cw_engine_now(e);
   t->doomed = false;
   e->running = true;
-  bool ok = cw_deadlines_reserve(&e->deadlines) &&
+  bool ok = cw_deadlines_reserve(&e->deadlines, cw_engine_open(e) + 1) &&
             curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
   e->running = false;
   if (!ok) {
@@ -305,7 +305,7 @@ static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
   cw_list_remove(&t->open_link);
   cw_list_remove(&t->client_link);
   cw_list_remove(&t->phase_link);
-  cw_deadlines_remove(&e->deadlines, t);
+  cw_deadlines_remove(&e->deadlines, &t->alarm);
   for (int i = 0; i < 2; i++) {
     t->counters[i]->open--;
     t->counters[i]->ended[why]++;
@@ -438,6 +438,17 @@ void cw_engine_want(cw_engine *e, cw_transfer *t, bool wanted) {
   cw_deadlines_update(&e->deadlines, t);
 }
 
+bool cw_engine_alarm(cw_engine *e, cw_alarm *a, int64_t at) {
+  if (!cw_deadlines_reserve(&e->deadlines, cw_engine_open(e))) return false;
+  a->due = at;
+  cw_deadlines_set(&e->deadlines, a);
+  return true;
+}
+
+void cw_engine_disarm(cw_engine *e, cw_alarm *a) {
+  cw_deadlines_remove(&e->deadlines, a);
+}
+
 void cw_engine_resume(cw_engine *e, cw_transfer *t) {
   e->running = true;
   cw_transfer_resume(t);
@@ -491,9 +502,13 @@ static void update_phases(cw_engine *e) {
 /* After what has come was looked at: who was late only because nobody looked
 ** is not. */
 static void run_deadlines(cw_engine *e) {
-  cw_transfer *t;
-  while ((t = cw_deadlines_late(&e->deadlines, e->now))) {
-    if (t->eager && t->eager <= e->now) {
+  cw_alarm *a;
+  while ((a = cw_deadlines_late(&e->deadlines, e->now))) {
+    cw_transfer *t = a->transfer;
+    if (!t) {
+      cw_deadlines_remove(&e->deadlines, a);
+      add_news(e, a->news);
+    } else if (t->eager && t->eager <= e->now) {
       t->eager = 0;
       add_news(e, t->news);
     } else {

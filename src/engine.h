@@ -46,6 +46,11 @@ void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why, bool drain);
 ** been set. */
 void cw_engine_want(cw_engine *e, cw_transfer *t, bool wanted);
 
+/* The owner of 'a' has news at that time, by the engine's clock. False: out of
+** memory. Disarmed before it goes; harmless for one that is not set. */
+bool cw_engine_alarm(cw_engine *e, cw_alarm *a, int64_t at);
+void cw_engine_disarm(cw_engine *e, cw_alarm *a);
+
 /* Lets a paused transfer go on. */
 void cw_engine_resume(cw_engine *e, cw_transfer *t);
 

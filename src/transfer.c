@@ -285,6 +285,7 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
   cw_list_init(&t->client_link);
   cw_list_init(&t->doomed_link);
   cw_list_init(&t->phase_link);
+  t->alarm.transfer = t;
   t->easy = curl_easy_init();
   t->baseline = cw_settings_retain(defaults);
   t->calls = *calls;

@@ -24,6 +24,14 @@ typedef struct cw_socket_calls {
   void *data;
 } cw_socket_calls;
 
+/* Rings when something is due (see deadlines). */
+typedef struct cw_alarm {
+  int64_t due;   /* on the engine's clock; INT64_MAX: never */
+  size_t heap_at; /* its place in the queue; 0: not in it */
+  struct cw_transfer *transfer; /* borrowed: whose limits it watches; or NULL */
+  cw_link *news; /* borrowed, without a transfer: who is to learn of it */
+} cw_alarm;
+
 typedef struct cw_transfer {
   /* kept when it is used again */
   CURL *easy;            /* owned */
@@ -76,8 +84,7 @@ typedef struct cw_transfer {
   cw_link client_link;
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
-  int64_t due;          /* its key in the deadline queue */
-  size_t heap_at;       /* its place there; 0: not in it */
+  cw_alarm alarm;       /* for when it is too late */
   bool entered;         /* in the multi */
   curl_socket_t socket; /* that libcurl last wanted watched for it */
   bool doomed; /* given up while libcurl ran: leaves when that returns */

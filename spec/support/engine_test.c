@@ -196,14 +196,14 @@ enum { TRANSFERS = 200 };
 static int64_t earliest(const cw_transfer *all) {
   int64_t first = INT64_MAX;
   for (int i = 0; i < TRANSFERS; i++)
-    if (all[i].heap_at && all[i].due < first) first = all[i].due;
+    if (all[i].alarm.heap_at && all[i].alarm.due < first) first = all[i].alarm.due;
   return first;
 }
 
 static size_t count_in(const cw_transfer *all) {
   size_t n = 0;
   for (int i = 0; i < TRANSFERS; i++)
-    n += all[i].heap_at != 0;
+    n += all[i].alarm.heap_at != 0;
   return n;
 }
 
@@ -218,7 +218,7 @@ static bool is_heap(const cw_deadlines *d) {
 static void any_operation(cw_deadlines *d, cw_transfer *t) {
   switch (next_random(4)) {
   case 0:
-    cw_deadlines_remove(d, t);
+    cw_deadlines_remove(d, &t->alarm);
     break;
   case 1:
     t->deadline = 0; /* none: it leaves */
@@ -226,7 +226,7 @@ static void any_operation(cw_deadlines *d, cw_transfer *t) {
     break;
   default:
     t->deadline = 1 + (int64_t)next_random(1000);
-    CHECK(cw_deadlines_reserve(d));
+    CHECK(cw_deadlines_reserve(d, TRANSFERS));
     cw_deadlines_update(d, t);
   }
 }
@@ -236,6 +236,8 @@ static void deadlines_order(void) {
   cw_transfer *all = calloc(TRANSFERS, sizeof *all);
   cw_deadlines d = {0};
   bool ok = true;
+  for (int i = 0; i < TRANSFERS; i++)
+    all[i].alarm.transfer = &all[i];
   for (int i = 0; i < ROUNDS && ok; i++) {
     any_operation(&d, &all[next_random(TRANSFERS - 1)]);
     ok = is_heap(&d) && d.count == count_in(all) &&
@@ -250,11 +252,13 @@ static void deadlines_order(void) {
 static void deadlines_late(void) {
   static cw_transfer a, b;
   cw_deadlines d = {0};
+  a.alarm.transfer = &a;
+  b.alarm.transfer = &b;
   CHECK(cw_deadlines_late(&d, 1000) == NULL);
-  CHECK(cw_deadlines_reserve(&d));
+  CHECK(cw_deadlines_reserve(&d, 2));
   a.deadline = 100;
   cw_deadlines_update(&d, &a);
-  CHECK(cw_deadlines_reserve(&d));
+  CHECK(cw_deadlines_reserve(&d, 2));
   b.deadline = 200;
   cw_deadlines_update(&d, &b);
   a.deadline = 300;
@@ -262,11 +266,11 @@ static void deadlines_late(void) {
   CHECK(cw_deadlines_late(&d, 99) == NULL);
   CHECK(cw_deadlines_late(&d, 150) == NULL);
   CHECK(cw_deadlines_next(&d) == 200);
-  CHECK(cw_deadlines_late(&d, 200) == &b);
-  CHECK(cw_deadlines_late(&d, 300) == &b);
-  cw_deadlines_remove(&d, &b);
-  cw_deadlines_remove(&d, &b);
-  CHECK(cw_deadlines_late(&d, 300) == &a);
+  CHECK(cw_deadlines_late(&d, 200) == &b.alarm);
+  CHECK(cw_deadlines_late(&d, 300) == &b.alarm);
+  cw_deadlines_remove(&d, &b.alarm);
+  cw_deadlines_remove(&d, &b.alarm);
+  CHECK(cw_deadlines_late(&d, 300) == &a.alarm);
   cw_deadlines_clear(&d);
 }
 
