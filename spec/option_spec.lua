@@ -31,8 +31,27 @@ local MUTE_BODY = { "request",
 local NOT_FOUND = { "request", { send = "HTTP/1.1 404 Not Found\r\n"
   .. "Content-Length: 4\r\n\r\nlost" }, "close" }
 
+local LATER = { "request", { send = "HTTP/1.1 503 Later\r\n"
+  .. "Retry-After: 0\r\nContent-Length: 0\r\n\r\n" },
+  "request", { send = OK }, "close" }
+local CHALLENGE = { "request", { send = "HTTP/1.1 401 No\r\n"
+  .. "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n"
+  .. "Content-Length: 0\r\n\r\n" }, "request", { send = OK }, "close" }
+
 local samples = {
+  ["auth.basic"] = { { set = "auth = { basic = { 'user', 'word' } }" } },
+  ["auth.bearer"] = {
+    { set = "auth = { bearer = 'token' }" },
+    { set = "auth = { bearer = function() return 'token' end }" },
+  },
+  ["auth.digest"] = { { set = "auth = { digest = { 'user', 'word' } }",
+    answers = CHALLENGE } },
+  ["auth.netrc"] = { { set = "auth = { netrc = true }", unfelt = true } },
   base_url = { { set = "base_url = url .. '/v1'", ask = "'users'" } },
+  body = {
+    { set = "method = 'POST', body = 'text'", door = "request" },
+    { set = "method = 'PUT', body = function() end", door = "request" },
+  },
   buffer = { { set = "buffer = 65536", unfelt = true } },
   check = {
     { set = "check = true", answers = NOT_FOUND },
@@ -41,6 +60,9 @@ local samples = {
   deadline = { { set = "deadline = 0.05", answers = SILENT,
     probe = "timeout = 0.2" } },
   decode = { { set = "decode = false" } },
+  expect = { { set = "expect = true", probe = "method = 'PUT', body = 'text'" } },
+  file = { { set = "method = 'PUT', file = arg[0]" } },
+  form = { { set = "method = 'POST', form = 'a=b'" } },
   headers = {
     { set = "headers = { ['X-Sample'] = 'value' }" },
     { set = "headers = { Accept = false }" },
@@ -48,13 +70,22 @@ local samples = {
     { set = "headers = { { 'X-Sample', '' } }" },
   },
   http_version = { { set = "http_version = '1.1'", unfelt = true } },
+  json = { { set = "method = 'POST', json = '1'" } },
+  length = { { set = "method = 'PUT', length = 0, body = function() end" } },
   max_body = { { set = "max_body = 1" } },
   method = {
     { set = "method = 'SAMPLE'" },
     { set = "method = 'HEAD'" },
     { set = "method = 'POST'" },
   },
+  multipart = { { set = "method = 'POST', multipart = { { name = 'a', 'b' } }" } },
   query = { { set = "query = { sample = 'value' }" } },
+  redirects = { { set = "redirects = 0", ask = "peer.moved" } },
+  ["retry.max_delay"] = { { set = "retry = { max_delay = 1 }", unfelt = true } },
+  ["retry.on"] = { { set = "retry = { on = { 404, 'tls' } }", unfelt = true } },
+  ["retry.times"] = { { set = "retry = 1", answers = LATER } },
+  ["retry.unsafe"] = { { set = "retry = { unsafe = true }", unfelt = true } },
+  secret_headers = { { set = "secret_headers = { 'X-Key' }", unfelt = true } },
   ["timeout.connect"] = { { set = "timeout = { connect = 0.05 }",
     ask = "(url:gsub('^http', 'https'))", answers = { "hold" },
     probe = "deadline = 0.2" } },
@@ -77,8 +108,10 @@ local samples = {
 }
 
 describe("The options table", function()
-  local kinds = { "boolean", "boolean or function", "integer",
-    "path or PEM text", "seconds", "string", "table" }
+  local kinds = { "any value", "boolean", "boolean or function", "integer",
+    "list of names", "list of parts", "list of statuses and error codes",
+    "path or PEM text", "path or file", "seconds", "string",
+    "string or function", "table", "{user, password}" }
   local known = {}
   for _, kind in ipairs(kinds) do known[kind] = true end
 
@@ -268,6 +301,13 @@ describe("An option", function()
     userdata = io.stdout,
   }
   local takes = {
+    ["any value"] = setmetatable({}, { __index = function() return true end }),
+    ["list of names"] = { table = true },
+    ["list of parts"] = { table = true },
+    ["list of statuses and error codes"] = { table = true },
+    ["path or file"] = { string = true, userdata = true },
+    ["string or function"] = { string = true, ["function"] = true },
+    ["{user, password}"] = {},
     boolean = { boolean = true },
     ["boolean or function"] = { boolean = true, ["function"] = true },
     integer = { number = true },
@@ -539,6 +579,7 @@ describe("A recycled handle", function()
       ca = nginx.ca,
       pem = text_of(nginx.ca),
       folder = hashed(nginx.ca),
+      moved = nginx.http .. "/status/302",
     }
   end)
   teardown(function() server:close() end)
@@ -547,7 +588,7 @@ describe("A recycled handle", function()
     local http = require "curlew"
     local url = arg[1]
     local peer = { https = arg[2], wrong_name = arg[3], expired = arg[4],
-      ca = arg[5], pem = arg[6], folder = arg[7] }
+      ca = arg[5], pem = arg[6], folder = arg[7], moved = arg[8] }
     -- the outcome, without what differs from run to run
     local function show(page, err)
       if page then
@@ -565,7 +606,7 @@ describe("A recycled handle", function()
     server:script(sample.answers or { "request", { send = OK }, "close" })
     local _, code, out, err = support.run(HEAD .. script, { server.url,
       peer.https, peer.wrong_name, peer.expired, peer.ca, peer.pem,
-      peer.folder })
+      peer.folder, peer.moved })
     assert.equal("", err)
     assert.equal(0, code)
     local requests = server:requests()

@@ -103,9 +103,9 @@ describe("Headers are final", function()
     end)
   end
 
-  it("with a redirect, which is not followed", function()
+  it("with a redirect that is not followed", function()
     local page = assert(fetch("HTTP/1.1 302 Found\r\nLocation: /other\r\n"
-      .. "Content-Length: 0\r\n\r\n"))
+      .. "Content-Length: 0\r\n\r\n", { redirects = 0 }))
     assert.same({ 302, "/other" }, { page.status, page.headers.location })
     assert.equal(1, #server:requests())
   end)

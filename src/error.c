@@ -23,6 +23,7 @@ static const struct {
   [CW_ERR_PROTOCOL] = {"protocol", false},
   [CW_ERR_TOO_LARGE] = {"too_large", false},
   [CW_ERR_DECODE] = {"decode", false},
+  [CW_ERR_REDIRECT] = {"redirect", false},
   [CW_ERR_JSON] = {"json", false},
   [CW_ERR_FILE] = {"file", false},
   [CW_ERR_STATUS] = {"status", false},
@@ -72,6 +73,7 @@ static const struct {
   {CURLE_OPERATION_TIMEDOUT, CW_ERR_TIMEOUT},
   {CURLE_GOT_NOTHING, CW_ERR_CLOSED},
   {CURLE_SEND_ERROR, CW_ERR_CLOSED},
+  {CURLE_SEND_FAIL_REWIND, CW_ERR_CLOSED},
   {CURLE_RECV_ERROR, CW_ERR_CLOSED},
   {CURLE_SSL_CONNECT_ERROR, CW_ERR_TLS},
   {CURLE_SSL_ENGINE_NOTFOUND, CW_ERR_TLS},
@@ -140,8 +142,7 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
   e->curl = curl;
 }
 
-/* RFC 9110 section 15: the ones that say "later", or that a gateway says. */
-static bool says_later(int status) {
+bool cw_status_retryable(int status) {
   return status == 408 || status == 429 || status == 500 ||
          (status >= 502 && status <= 504);
 }
@@ -151,5 +152,5 @@ void cw_error_from_status(cw_error *e, int status, const char *reason) {
                status, *reason ? " " : "", reason);
   for (char *c = e->text; *c; c++) /* the reason is the server's own words */
     if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
-  e->retryable = says_later(status);
+  e->retryable = cw_status_retryable(status);
 }

@@ -20,6 +20,7 @@ typedef enum cw_code {
   CW_ERR_PROTOCOL,
   CW_ERR_TOO_LARGE,
   CW_ERR_DECODE,
+  CW_ERR_REDIRECT,
   CW_ERR_STATUS,
   CW_ERR_JSON,
   CW_ERR_FILE,
@@ -65,6 +66,11 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
 
 /* The error of a status that will not do. */
 void cw_error_from_status(cw_error *e, int status, const char *reason);
+
+/* Whether a status says "later", or is one of a gateway's (RFC 9110 section
+*15):
+** the same request may then succeed. */
+bool cw_status_retryable(int status);
 
 const char *cw_code_name(cw_code code);
 const char *cw_phase_name(cw_phase phase);

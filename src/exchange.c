@@ -6,6 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+
+#include "redirect.h"
+#include "retry.h"
 
 cw_exchange *cw_exchange_of(cw_transfer *t) {
   return CW_LIST_ENTRY(t->holder, cw_exchange, transfer);
@@ -13,6 +17,10 @@ cw_exchange *cw_exchange_of(cw_transfer *t) {
 
 cw_exchange *cw_exchange_of_news(cw_link *news) {
   return CW_LIST_ENTRY(news, cw_exchange, news);
+}
+
+static double number(const cw_exchange *x, cw_option_id id) {
+  return cw_settings_get(&x->request.own, x->request.defaults, id);
 }
 
 static uint64_t most_body(const cw_request *r) {
@@ -28,8 +36,7 @@ static size_t ahead_of(const cw_request *r) {
 }
 
 static uint64_t max_body(const cw_exchange *x) {
-  return (uint64_t)cw_settings_get(&x->request.own, x->request.defaults,
-                                   CW_OPT_MAX_BODY);
+  return (uint64_t)number(x, CW_OPT_MAX_BODY);
 }
 
 void cw_exchange_new(cw_client *c, cw_exchange **owner) {
@@ -39,7 +46,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   cw_list_init(&x->made);
   cw_list_append(cw_engine_exchanges(c->engine), &x->made);
   x->client = cw_client_retain(c);
-  cw_request_init(&x->request, c->defaults);
+  cw_request_init(&x->request, c->defaults, &x->error);
   cw_response_init(&x->response);
   cw_body_init(&x->body, UINT64_MAX, CW_BODY_AHEAD, &x->error);
   cw_list_init(&x->news);
@@ -47,11 +54,25 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->transfer = NULL;
   x->id = 0;
   x->opened = 0;
-  x->check = x->awaiting = x->handed_out = false;
+  x->history = NULL;
+  x->hops = x->attempts = 0;
+  x->alarm = (cw_alarm){.news = &x->news};
+  x->put_off = x->stuck = x->renews = x->check = x->awaiting = x->handed_out =
+    false;
+}
+
+static void forget_history(cw_exchange *x) {
+  for (unsigned i = 0; i < x->hops; i++)
+    cw_url_free(x->history[i].url);
+  free(x->history);
+  x->history = NULL;
+  x->hops = 0;
 }
 
 void cw_exchange_free(cw_exchange *x) {
   if (!x) return;
+  cw_engine_disarm(x->client->engine, &x->alarm);
+  forget_history(x);
   cw_list_remove(&x->news);
   cw_list_remove(&x->made);
   cw_body_clear(&x->body);
@@ -75,25 +96,37 @@ static void start_afresh(cw_exchange *x) {
   cw_body_init(&x->body, most_body(&x->request), ahead_of(&x->request),
                &x->error);
   x->error.code = CW_OK;
-  x->awaiting = false;
+  x->awaiting = x->stuck = false;
+}
+
+/* On the engine's clock; 0: none. */
+static int64_t deadline_of(const cw_exchange *x) {
+  double seconds = number(x, CW_OPT_DEADLINE);
+  return seconds > 0 ? x->opened + (int64_t)(seconds * 1e6) : 0;
 }
 
 static void enter(cw_exchange *x, cw_engine *e, cw_transfer *t) {
-  double deadline =
-    cw_settings_get(&x->request.own, x->request.defaults, CW_OPT_DEADLINE);
   t->counters[1] = &x->client->counters;
   t->holder = &x->transfer;
   t->news = &x->news;
-  if (!x->opened) x->opened = cw_engine_now(e);
-  t->deadline = deadline > 0 ? x->opened + (int64_t)(deadline * 1e6) : 0;
+  t->deadline = deadline_of(x);
   if (!cw_engine_enter(e, t, &x->client->ring)) return;
   x->transfer = t;
   if (!x->id) x->id = cw_engine_ledger(e)->counters.opened;
 }
 
-void cw_exchange_start(cw_exchange *x) {
+static bool can_begin(cw_exchange *x) {
+  if (cw_content_rewind(&x->request.content)) return true;
+  fail(x, CW_ERR_CLOSED, "the body has been begun and cannot be sent again");
+  x->error.retryable = false;
+  return false;
+}
+
+/* One transfer: the first, the next hop, another attempt. */
+static void begin(cw_exchange *x) {
   cw_engine *e = x->client->engine;
   start_afresh(x);
+  if (!can_begin(x)) return;
   if (x->client->closed) {
     fail(x, CW_ERR_CANCELLED, "its client was closed");
     return;
@@ -116,33 +149,222 @@ void cw_exchange_start(cw_exchange *x) {
   if (!x->transfer) cw_body_end(&x->body);
 }
 
+void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous) {
+  x->attempts = previous->attempts;
+  x->opened = previous->opened;
+}
+
+void cw_exchange_start(cw_exchange *x) {
+  if (!x->opened) x->opened = cw_engine_now(x->client->engine);
+  x->attempts++;
+  begin(x);
+}
+
 /* Until the response stands ----------------------------------------------- */
 
 static bool refused(const cw_exchange *x) {
   return x->check && !cw_response_ok(&x->response);
 }
 
-static bool worth_awaiting(const cw_exchange *x) {
+/* What may lead on costs a look at the status alone where it does not. */
+static bool redirects(const cw_exchange *x) {
+  return x->response.status / 100 == 3 && cw_redirect_leads(&x->response) &&
+         number(x, CW_OPT_REDIRECTS) > 0;
+}
+
+static double random_fraction(void) {
+  uint32_t bits = 0;
+  if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) < 0) return 1;
+  return bits / 4294967295.0;
+}
+
+/* Microseconds before another attempt; negative: there is none. */
+static int64_t retry_delay(const cw_exchange *x, const cw_error *why) {
+  cw_try last = {.attempts = x->attempts,
+                 .error = why,
+                 .response = &x->response,
+                 .now = time(NULL),
+                 .random = random_fraction()};
+  if (x->attempts > number(x, CW_OPT_RETRY_TIMES)) return -1;
+  return cw_retry_delay(&x->request, &last);
+}
+
+static const cw_error no_error;
+
+/* Whether its response is one on the way to another. */
+static bool leads_on(const cw_exchange *x) {
+  return redirects(x) ||
+         (!cw_response_ok(&x->response) && retry_delay(x, &no_error) >= 0);
+}
+
+/* One that leads on is read as far as a small one goes, so that its connection
+** can be used again. */
+static bool worth_awaiting(const cw_exchange *x, bool on_the_way) {
   int64_t length = x->response.length;
-  return refused(x) || (length >= 0 && length <= CW_EAGER_BYTES);
+  if (refused(x) || (on_the_way && length < 0)) return true;
+  return length >= 0 && length <= CW_EAGER_BYTES;
+}
+
+static void await_body(cw_exchange *x) {
+  cw_transfer *t = x->transfer;
+  bool on_the_way = leads_on(x);
+  x->awaiting = true;
+  if (on_the_way) t->done_as = CW_BY_HOP;
+  t->eager = worth_awaiting(x, on_the_way) ? *t->now + CW_EAGER_US : 0;
+  cw_engine_want(x->client->engine, t, true);
+}
+
+/* An answer that comes while the content goes out is the answer; what is left
+** of that is still sent unless it is a refusal, where libcurl stops. */
+static bool still_sends(const cw_exchange *x) {
+  const cw_content *c = &x->request.content;
+  return x->response.status < 400 && !cw_content_replayable(c) &&
+         !cw_content_sent(c) && !redirects(x);
+}
+
+/* Whether this transfer has brought what it can bring before it is looked at.
+ */
+static bool has_come(cw_exchange *x) {
+  cw_transfer *t = x->transfer;
+  if (!t) return true;
+  if (!x->response.final || still_sends(x)) return false;
+  if (!x->awaiting) await_body(x);
+  if (refused(x) && cw_body_held(&x->body) >= CW_REFUSED_BYTES) return true;
+  return t->eager == 0;
+}
+
+/* Going on ---------------------------------------------------------------- */
+
+static bool note_hop(cw_exchange *x) {
+  cw_hop *history = realloc(x->history, (x->hops + 1) * sizeof *history);
+  if (!history) return false;
+  x->history = history;
+  history[x->hops++] = (cw_hop){.status = x->response.status,
+                                .url = cw_url_retain(x->request.url)};
+  return true;
+}
+
+/* The request becomes what is asked there. */
+static bool turn_to(cw_exchange *x, const cw_redirect *to) {
+  cw_request *r = &x->request;
+  if (!note_hop(x)) return false;
+  cw_url_free(r->url);
+  r->url = cw_url_retain(to->url);
+  return (!to->becomes_get || cw_request_to_get(r)) &&
+         (!to->elsewhere || cw_request_hide_secrets(r));
+}
+
+static void let_go(cw_exchange *x) {
+  if (x->transfer)
+    cw_engine_release(x->client->engine, x->transfer, CW_BY_HOP, true);
+}
+
+static bool follow(cw_exchange *x) {
+  cw_redirect to = {0};
+  cw_error *e = &x->error;
+  if (x->stuck || !x->response.final || !redirects(x)) return false;
+  e->code = CW_OK; /* what became of its body is nobody's concern */
+  bool ok = cw_redirect_find(&to, &x->request, &x->response, x->hops, e);
+  let_go(x);
+  if (ok && !turn_to(x, &to)) {
+    cw_error_set(e, CW_ERR_MEMORY, CW_PHASE_HEADERS, "out of memory");
+    ok = false;
+  }
+  cw_url_free(to.url);
+  x->stuck = !ok;
+  if (ok) begin(x);
+  return ok;
+}
+
+/* Whether there is another attempt that would not come too late: it waits for
+** its time then. */
+static bool put_off(cw_exchange *x, const cw_error *why) {
+  cw_engine *e = x->client->engine;
+  int64_t us = retry_delay(x, why), deadline = deadline_of(x);
+  if (us < 0) return false;
+  int64_t at = cw_engine_now(e) + us;
+  return (!deadline || at < deadline) && cw_engine_alarm(e, &x->alarm, at);
+}
+
+static bool try_again(cw_exchange *x) {
+  bool ok = x->response.final && cw_response_ok(&x->response);
+  if (ok || x->stuck) return false;
+  if (!put_off(x, x->response.final ? &no_error : &x->error)) return false;
+  let_go(x);
+  x->put_off = true;
+  return true;
+}
+
+/* When the time of an attempt has come it begins, or fails for a client that
+** was closed. */
+static bool delayed(cw_exchange *x) {
+  if (!x->put_off) return false;
+  if (cw_exchange_waits(x) && !x->client->closed) return true;
+  cw_engine_disarm(x->client->engine, &x->alarm);
+  x->put_off = false;
+  cw_exchange_start(x);
+  return false;
 }
 
 bool cw_exchange_stands(cw_exchange *x) {
-  cw_transfer *t = x->transfer;
-  if (!t) return true;
-  if (!x->response.final) return false;
-  if (!x->awaiting) {
-    x->awaiting = true;
-    t->eager = worth_awaiting(x) ? *t->now + CW_EAGER_US : 0;
-    cw_engine_want(x->client->engine, t, true);
-  }
-  if (refused(x) && cw_body_held(&x->body) >= CW_REFUSED_BYTES) return true;
-  return t->eager == 0;
+  do {
+    if (delayed(x) || !has_come(x)) return false;
+  } while (follow(x) || try_again(x));
+  if (cw_exchange_failed(x) && !cw_content_replayable(&x->request.content))
+    x->error.retryable = false;
+  return true;
+}
+
+bool cw_exchange_retry_body(cw_exchange *x) {
+  return x->error.code != CW_OK && put_off(x, &x->error);
+}
+
+void cw_exchange_nap(cw_exchange *x) {
+  enum { MOMENT_US = 10000 };
+  cw_engine *e = x->client->engine;
+  cw_engine_alarm(e, &x->alarm, cw_engine_now(e) + MOMENT_US);
+}
+
+cw_content *cw_exchange_hungry(cw_exchange *x, size_t *part) {
+  bool answered = x->response.final && !still_sends(x);
+  if (!x->transfer || answered || cw_exchange_waits(x)) return NULL;
+  return cw_content_hungry(&x->request.content, part);
+}
+
+void cw_exchange_fed(cw_exchange *x) {
+  if (x->transfer) cw_engine_resume(x->client->engine, x->transfer);
+}
+
+void cw_exchange_abort(cw_exchange *x) {
+  if (x->transfer)
+    cw_engine_release(x->client->engine, x->transfer, CW_BY_ERROR, false);
+}
+
+bool cw_exchange_stale(cw_exchange *x) {
+  return x->renews && x->response.final && x->response.status == 401 &&
+         cw_content_replayable(&x->request.content);
+}
+
+void cw_exchange_restart(cw_exchange *x) {
+  let_go(x);
+  begin(x);
+}
+
+void cw_exchange_renew(cw_exchange *x) {
+  x->renews = false;
+  cw_exchange_restart(x);
+}
+
+void cw_exchange_keep_refusal(cw_exchange *x) {
+  x->renews = false;
+  x->error.code = CW_OK;
 }
 
 /* Of a coded body only the reader can say: decoding is the reader's work. So is
 ** making room in a full one. */
 bool cw_exchange_settled(cw_exchange *x) {
+  size_t part;
+  if (cw_exchange_hungry(x, &part)) return true;
   if (!x->handed_out) return cw_exchange_stands(x);
   return x->body.coded || x->body.paused || cw_body_ready(&x->body);
 }
@@ -280,6 +502,8 @@ static void note_leak(cw_exchange *x, cw_end why) {
 }
 
 void cw_exchange_release(cw_exchange *x, cw_end why) {
+  cw_engine_disarm(x->client->engine, &x->alarm);
+  x->put_off = false;
   if (x->transfer) {
     if (cw_end_leaked(why)) note_leak(x, why);
     cw_engine_release(x->client->engine, x->transfer, why, drains(why));

@@ -1,6 +1,7 @@
 /* exchange: what the user calls one request: what is asked, what came, and
 ** the transfer that brings it. The place where several transfers in a row
-** (hops, retries) become one response. Knows all rooms of the engine.
+** (redirects, retries) become one response: they begin in the calls below,
+** never in a callback. Knows all rooms of the engine.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_EXCHANGE_H
 #define CURLEW_EXCHANGE_H
@@ -13,6 +14,12 @@ enum { CW_EAGER_BYTES = 64 * 1024, CW_EAGER_US = 250000 };
 
 /* So much of a refused response's body goes with its error. */
 enum { CW_REFUSED_BYTES = 4096 };
+
+/* A response on the way to the last one. */
+typedef struct cw_hop {
+  int status;
+  cw_url *url; /* a reference: what was asked */
+} cw_hop;
 
 typedef struct cw_exchange {
   cw_client *client; /* a reference */
@@ -29,8 +36,15 @@ typedef struct cw_exchange {
   int64_t opened; /* when, on the engine's clock */
   cw_site site;   /* the line that asked */
   const char *opener;
-  bool check;    /* any status but 2xx will be refused */
-  bool awaiting; /* the eager rule has been applied */
+  cw_hop *history;   /* owned: the redirects that were followed */
+  unsigned hops;     /* so many */
+  unsigned attempts; /* requests made, but for those that a redirect led to */
+  cw_alarm alarm;    /* it waits for a time */
+  bool put_off;      /* when that comes, the next attempt begins */
+  bool stuck;        /* its response leads where it may not be followed */
+  bool renews;       /* its token may be asked for anew, once */
+  bool check;        /* any status but 2xx will be refused */
+  bool awaiting;     /* the eager rule has been applied */
   bool handed_out;
 } cw_exchange;
 
@@ -40,18 +54,52 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner);
 /* Frees it; its stream must have been released. NULL is fine. */
 void cw_exchange_free(cw_exchange *x);
 
+/* Goes on where another left off: its attempts and its deadline are this one's
+** too. */
+void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous);
+
 /* Starts the request (again, after a failure). Every failure is in 'error'. */
 void cw_exchange_start(cw_exchange *x);
 
 /* Whether there is a response to be handed out, with its body if the eager
-** rule says so; or there will not be one, because it failed. */
+** rule says so; or there will not be one, because it failed. Follows redirects
+** and begins retries: what stands is the last. */
 bool cw_exchange_stands(cw_exchange *x);
+
+/* Somebody is to give a piece of the content before it can go on: which one,
+** and where it is in a form ('*part', from 0). NULL: nobody is. */
+cw_content *cw_exchange_hungry(cw_exchange *x, size_t *part);
+
+/* What was given can be sent. */
+void cw_exchange_fed(cw_exchange *x);
+
+/* The same attempt once more. */
+void cw_exchange_restart(cw_exchange *x);
+
+/* A 401 has come to a token that may be stale: with a new one set it is tried
+** again, once; or there is none, and the 401 stands. */
+bool cw_exchange_stale(cw_exchange *x);
+void cw_exchange_renew(cw_exchange *x);
+void cw_exchange_keep_refusal(cw_exchange *x);
+
+/* Ends it before its response; the error is set. */
+void cw_exchange_abort(cw_exchange *x);
+
+/* The body that was being read has failed: whether the whole request is worth
+** another attempt. Then it waits; until cw_exchange_waits says no, wait. */
+bool cw_exchange_retry_body(cw_exchange *x);
+static inline bool cw_exchange_waits(const cw_exchange *x) {
+  return x->alarm.heap_at != 0;
+}
+
+/* Waits a moment for somebody who has nothing yet. */
+void cw_exchange_nap(cw_exchange *x);
 
 /* Whether whoever waits for it, as an opener or a reader, can go on. */
 bool cw_exchange_settled(cw_exchange *x);
 
 static inline bool cw_exchange_failed(const cw_exchange *x) {
-  return x->error.code != CW_OK && !x->response.final;
+  return x->error.code != CW_OK && (!x->response.final || x->stuck);
 }
 
 /* It is handed out: nobody waits any more, until somebody reads. */

@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_client.h"
 
+#include "lua_hooks.h"
 #include "lua_leaks.h"
 #include "lua_options.h"
 
@@ -61,7 +62,7 @@ static void check_base_url(lua_State *L, cw_settings *s) {
   if (!(s->set & cw_option_bit(CW_OPT_BASE_URL))) return;
   cw_error e = {.code = CW_OK};
   cw_request r;
-  cw_request_init(&r, s);
+  cw_request_init(&r, s, &e);
   cw_url *last = NULL;
   bool ok = cw_request_set_url(&r, "", 0, &last, &e);
   cw_url_free(last);
@@ -71,18 +72,6 @@ static void check_base_url(lua_State *L, cw_settings *s) {
 
 /* Where the arguments of client and what it makes stand on the stack. */
 enum { OPTIONS = 1, WORDS, PARENT, CLIENT };
-
-/* The function of the option 'check': its own, or its parent's if it says
-** nothing about it. */
-static void keep_check_function(lua_State *L, const cw_settings *own) {
-  if (own->set & cw_option_bit(CW_OPT_CHECK))
-    lua_getfield(L, OPTIONS, "check");
-  else if (!lua_isnil(L, PARENT))
-    lua_getiuservalue(L, PARENT, CWL_CLIENT_CHECK);
-  else
-    lua_pushnil(L);
-  lua_setiuservalue(L, CLIENT, CWL_CLIENT_CHECK);
-}
 
 static const cw_settings nothing;
 
@@ -99,7 +88,7 @@ static int m_client(lua_State *L) {
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
     cwl_options(L, OPTIONS, settings, CWL_FOR_CLIENT);
   }
-  keep_check_function(L, settings);
+  cwl_keep_hooks(L, settings, OPTIONS, PARENT, CLIENT);
   if (!cw_settings_inherit(settings, parent ? parent->defaults : &nothing))
     return cwl_raise(L, "not enough memory");
   check_base_url(L, settings);

@@ -7,7 +7,7 @@
 
 /* User values of a client. */
 enum {
-  CWL_CLIENT_CHECK = 1, /* the function of its option 'check', or nil */
+  CWL_CLIENT_HOOKS = 1, /* the functions among its defaults, by option */
   CWL_CLIENT_WORDS      /* defaults that the Lua part keeps with it, or nil */
 };
 

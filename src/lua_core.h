@@ -23,6 +23,7 @@ enum {
   CWL_LIVE = 1, /* weak values: [exchange] = response, of those handed out */
   CWL_WAITER,   /* function, or nil */
   CWL_TASKS,    /* weak keys: [thread] = true */
+  CWL_TOKENS,   /* weak keys: [function] = what it said (lua_token) */
   CWL_HOME,     /* the string behind 'home' */
   CWL_VALUES = CWL_HOME
 };

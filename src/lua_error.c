@@ -44,6 +44,7 @@ static void push_fields(lua_State *L, const cw_error *e, const cw_site *site,
 
 void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
   push_fields(L, e, &x->site, cw_request_method(&x->request));
+  cwl_set_integer(L, "attempts", x->attempts ? x->attempts : 1);
   set_url(L, x);
   set_response(L, x);
   if (e->code == CW_ERR_STATUS) set_refused(L, x);
@@ -82,6 +83,7 @@ static int m_failure(lua_State *L) {
   push_fields(L, &e, &site, method);
   push_masked(L, url, n);
   lua_setfield(L, -2, "url");
+  cwl_set_integer(L, "attempts", 1);
   cwl_set_integer(L, "status", status);
   return 1;
 }

@@ -6,13 +6,23 @@
 
 #include "lua_box.h"
 #include "lua_client.h"
+#include "lua_content.h"
 #include "lua_error.h"
+#include "lua_hooks.h"
 #include "lua_options.h"
 #include "lua_read.h"
+#include "lua_token.h"
 #include "lua_wait.h"
 
-/* Where the arguments of open and what it makes stand on the stack. */
-enum { CLIENT = 1, METHOD, URL, OPTIONS, RESPONSE };
+/* Where what open makes, and its arguments, stand on the stack. */
+enum { RESPONSE = 1, CLIENT, METHOD, URL, OPTIONS, PREVIOUS };
+
+/* What a continuation is to take up: bits of its context. */
+enum {
+  RETRIED = 1, /* the want of descriptors was met once */
+  FED = 2,     /* a body's function was called */
+  TOLD = 4     /* a bearer's function was called */
+};
 
 /* At the limit: garbage may hold what is needed. A collection that freed
 ** nothing is not repeated at once, but after as many refusals as there were
@@ -45,7 +55,7 @@ static void start(lua_State *L, cwl_state *s, cw_exchange *x) {
 /* It failed for want of descriptors: once more, if garbage held some. */
 static bool start_again(lua_State *L, cwl_state *s, cw_exchange *x) {
   if (!cw_engine_out_of_descriptors(s->engine) || !collect(L, s)) return false;
-  cw_exchange_start(x);
+  cw_exchange_restart(x);
   return true;
 }
 
@@ -104,13 +114,9 @@ static int checked_k(lua_State *L, int status, lua_KContext context) {
   return good ? hand_out(L, b) : refuse(L, b);
 }
 
-/* Calls the function: the request's own, else the client's. */
 static int call_check(lua_State *L, cw_exchange *x) {
   cw_exchange_hand_out(x);
-  if (x->request.own.set & cw_option_bit(CW_OPT_CHECK))
-    lua_getfield(L, OPTIONS, "check");
-  else
-    lua_getiuservalue(L, CLIENT, CWL_CLIENT_CHECK);
+  cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_CHECK);
   lua_pushvalue(L, RESPONSE);
   lua_callk(L, 1, 1, 0, checked_k);
   return checked_k(L, LUA_OK, 0);
@@ -121,81 +127,206 @@ static int check_of(const cw_exchange *x) {
                               CW_OPT_CHECK);
 }
 
-static int opened_k(lua_State *L, int status, lua_KContext context) {
-  (void)status;
-  cwl_state *s = cwl_state_of(L);
-  cwl_box *b = lua_touserdata(L, RESPONSE);
-  cw_exchange *x = b->x;
-  while (!cw_exchange_stands(x)) {
-    if (cwl_wait(L, s, x, context, opened_k)) continue;
-    /* a coroutine that dies by an error does not close its slots */
+/* What is on top is raised. A coroutine that dies by an error does not close
+** its slots. */
+static int raise(lua_State *L, cw_exchange *x) {
+  cw_exchange_release(x, CW_BY_ERROR);
+  return lua_error(L);
+}
+
+static bool raised(int status) {
+  return status != LUA_OK && status != LUA_YIELD;
+}
+
+/* A piece of the body was asked for: takes what the function returned. */
+static void take_piece(lua_State *L, cw_exchange *x, int status) {
+  if (raised(status)) raise(L, x);
+  if (cwl_take_piece(L, x)) return;
+  cw_exchange_release(x, CW_BY_ERROR);
+  cwl_raise(L, "%s", lua_tostring(L, -1));
+}
+
+/* A token was asked for: takes what the function returned. */
+static void take_token(lua_State *L, cw_exchange *x, int status) {
+  bool misuse;
+  if (raised(status)) {
+    cwl_drop_asking(L, lua_gettop(L) - 1);
+    raise(L, x);
+  }
+  bool refused = x->attempts > 0;
+  bool set = cwl_set_token(L, x, &misuse);
+  if (misuse) {
     cw_exchange_release(x, CW_BY_ERROR);
-    return lua_error(L);
+    cwl_raise(L, "%s", lua_tostring(L, -1));
   }
-  if (cw_exchange_failed(x)) {
-    bool again = context == 0 && start_again(L, s, x);
-    return again ? opened_k(L, LUA_OK, 1) : fail_opening(L, b);
-  }
+  if (refused && set) cw_exchange_renew(x);
+  if (refused && !set) cw_exchange_keep_refusal(x);
+}
+
+/* nil, err or a response to be handed out. */
+static int opened(lua_State *L, cwl_box *b) {
+  cw_exchange *x = b->x;
+  if (cw_exchange_failed(x)) return fail_opening(L, b);
   if (x->check && !cw_response_ok(&x->response)) return refuse(L, b);
   if (check_of(x) == CWL_CHECK_FUNCTION) return call_check(L, x);
   return hand_out(L, b);
 }
 
+/* What there is to do before it is looked at again. */
+typedef enum turn {
+  LOOK,
+  WAIT,
+  RETRY, /* LOOK, and not a second time */
+  CALL_FOR_PIECE,
+  CALL_FOR_TOKEN,
+  OPENED
+} turn;
+
+/* Before the first attempt, and once more when what it had was refused. */
+static turn see_to_token(lua_State *L, cw_exchange *x) {
+  bool refused = x->attempts > 0;
+  cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_AUTH_BEARER);
+  switch (cwl_take_token(L, x, refused)) {
+  case CWL_TOKEN_ASK:
+    return CALL_FOR_TOKEN;
+  case CWL_TOKEN_WAIT:
+    cw_exchange_nap(x);
+    return WAIT;
+  default:
+    if (refused) cw_exchange_renew(x);
+    return LOOK;
+  }
+}
+
+static turn next_turn(lua_State *L, cw_exchange *x, bool retried) {
+  cwl_state *s = cwl_state_of(L);
+  if (x->attempts == 0) {
+    if (x->error.code != CW_OK) return OPENED;
+    if (cwl_wants_token(x)) return see_to_token(L, x);
+    start(L, s, x);
+    return LOOK;
+  }
+  if (!cw_exchange_stands(x))
+    return cwl_push_producer(L, x, OPTIONS) ? CALL_FOR_PIECE : WAIT;
+  if (cw_exchange_stale(x)) return see_to_token(L, x);
+  bool again = cw_exchange_failed(x) && !retried && start_again(L, s, x);
+  return again ? RETRY : OPENED;
+}
+
+static int opened_k(lua_State *L, int status, lua_KContext context) {
+  cwl_box *b = lua_touserdata(L, RESPONSE);
+  cw_exchange *x = b->x;
+  for (;;) {
+    if (context & FED) take_piece(L, x, status);
+    if (context & TOLD) take_token(L, x, status);
+    context &= RETRIED;
+    turn next = next_turn(L, x, context & RETRIED);
+    if (next == OPENED) return opened(L, b);
+    if (next == RETRY) context |= RETRIED;
+    if (next == CALL_FOR_PIECE) {
+      status = lua_pcallk(L, 0, 2, 0, context | FED, opened_k);
+      context |= FED;
+    }
+    if (next == CALL_FOR_TOKEN) {
+      status = lua_pcallk(L, 1, 2, 0, context | TOLD, opened_k);
+      context |= TOLD;
+    }
+    if (next == WAIT && !cwl_wait(L, cwl_state_of(L), x, context, opened_k))
+      return raise(L, x);
+  }
+}
+
+static void set_method(lua_State *L, cw_exchange *x) {
+  if (lua_isnil(L, METHOD)) return;
+  const char *method = luaL_checkstring(L, METHOD);
+  if (strcmp(method, "GET") != 0 &&
+      !cw_settings_text(&x->request.own, CW_OPT_METHOD, method))
+    cwl_raise(L, "not enough memory");
+}
+
 /* The method and the url as arguments; with http.request they stand in the
-** options, under their names. */
-static void read_request(lua_State *L, cw_exchange *x) {
+** options, under their names. False: the error is set. */
+static bool read_request(lua_State *L, cw_exchange *x) {
+  size_t length;
+  cw_client *c = x->client;
   if (!lua_isnil(L, OPTIONS)) {
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
     cwl_options(L, OPTIONS, &x->request.own,
                 lua_isnil(L, METHOD) ? CWL_FOR_REQUEST : CWL_FOR_VERB);
   }
-  if (!cw_settings_compile(&x->request.own, x->request.defaults))
-    cwl_raise(L, "not enough memory");
-  if (lua_isnil(L, METHOD)) return;
-  const char *method = luaL_checkstring(L, METHOD);
-  if (strcmp(method, "GET") == 0) return;
-  if (!cw_settings_text(&x->request.own, CW_OPT_METHOD, method))
-    cwl_raise(L, "not enough memory");
+  set_method(L, x);
+  x->check = check_of(x) == CWL_CHECK_STATUS;
+  x->renews = cwl_wants_token(x);
+  const char *url = lua_tolstring(L, URL, &length);
+  if (!cw_request_set_url(&x->request, url, length, &c->last_url, &x->error))
+    return false;
+  if (!lua_isnil(L, OPTIONS) && !cwl_read_content(L, x, OPTIONS)) return false;
+  if (!cw_request_finish(&x->request)) cwl_raise(L, "not enough memory");
+  return true;
+}
+
+static void follow_previous(lua_State *L, cw_exchange *x) {
+  const cwl_box *previous = luaL_testudata(L, PREVIOUS, "curlew.response");
+  if (previous && previous->x) cw_exchange_follow(x, previous->x);
 }
 
 /* The box first, what it holds second; what is opened goes into a slot that
 ** closes it, should a wait not come back. */
 static int open(lua_State *L, cwl_form form) {
   cwl_state *s = cwl_state_of(L);
-  size_t length;
-  lua_settop(L, OPTIONS);
-  cw_client *c = cwl_check_client(L, CLIENT);
-  if (lua_type(L, URL) != LUA_TSTRING)
-    return cwl_raise(L, "url: string expected, got %s", luaL_typename(L, URL));
+  lua_settop(L, PREVIOUS - 1);
+  cw_client *c = cwl_check_client(L, CLIENT - 1);
+  if (lua_type(L, URL - 1) != LUA_TSTRING)
+    return cwl_raise(L, "url: string expected, got %s",
+                     luaL_typename(L, URL - 1));
   cwl_tell_leaks(L, s);
   cwl_box *b = cwl_new_box(L);
+  lua_insert(L, RESPONSE);
   b->form = form;
   cw_exchange_new(c, &b->x);
   cw_exchange *x = b->x;
   if (!x) return cwl_raise(L, "not enough memory");
   cwl_site(L, s, 2, &x->site); /* 1 is the verb, which called us */
   x->opener = cwl_opener(L, s);
-  read_request(L, x);
-  x->check = check_of(x) == CWL_CHECK_STATUS;
-  const char *url = lua_tolstring(L, URL, &length);
-  if (!cw_request_set_url(&x->request, url, length, &c->last_url, &x->error))
-    return fail_opening(L, b);
+  follow_previous(L, x);
+  if (!read_request(L, x)) return fail_opening(L, b);
   lua_toclose(L, RESPONSE);
-  start(L, s, x);
   return opened_k(L, LUA_OK, 0);
 }
 
-/* open(client, method | nil, url, options | nil) -> response | nil, err */
+/* open(client, method | nil, url, options | nil [, previous]) -> response |
+*nil,
+** err. 'previous' is a response whose request is made again. */
 static int m_open(lua_State *L) { return open(L, CWL_RESPONSE); }
 
 /* The same -> iterator, nil, nil, what its loop closes; a failure is raised */
 static int m_open_lines(lua_State *L) { return open(L, CWL_LINES); }
 static int m_open_chunks(lua_State *L) { return open(L, CWL_CHUNKS); }
 
+static int retries_k(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  cwl_box *b = lua_touserdata(L, RESPONSE);
+  while (cw_exchange_waits(b->x))
+    if (!cwl_wait(L, cwl_state_of(L), b->x, 0, retries_k)) return lua_error(L);
+  lua_pushboolean(L, true);
+  return 1;
+}
+
+/* retries(response) -> whether its request is to be made again, since its body
+** could not be read; when it returns, the time for it has come */
+static int m_retries(lua_State *L) {
+  cwl_box *b = cwl_check_box(L);
+  lua_settop(L, RESPONSE);
+  if (b->x && cw_exchange_retry_body(b->x)) return retries_k(L, LUA_OK, 0);
+  lua_pushboolean(L, false);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
   {"open", m_open},
   {"open_lines", m_open_lines},
   {"open_chunks", m_open_chunks},
+  {"retries", m_retries},
   {NULL, NULL},
 };
 

@@ -50,6 +50,12 @@ static bool visible(const char *text, size_t n) {
   return true;
 }
 
+bool cwl_is_token68(const char *text, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (text[i] <= ' ' || text[i] > '~') return false;
+  return n > 0;
+}
+
 /* RFC 9110 section 5.6.2 */
 static bool is_token(const char *text, size_t n) {
   static const char others[] = "!#$%&'*+-.^_`|~";
@@ -137,6 +143,107 @@ static void read_check(lua_State *L, int value, const cw_option *row,
   cw_settings_number(s, id, check);
 }
 
+/* What a request sends as its body is taken from the table by who opens it
+** (lua_content); here it is only noted. */
+static void note_body(lua_State *L, int value, const cw_option *row,
+                      cw_settings *s, cw_option_id id) {
+  bool text = lua_type(L, value) == LUA_TSTRING;
+  bool good = text;
+  if (row->kind == CW_KIND_BODY) good = text || lua_isfunction(L, value);
+  if (row->kind == CW_KIND_FILE)
+    good = text || luaL_testudata(L, value, LUA_FILEHANDLE);
+  if (row->kind == CW_KIND_PARTS) good = lua_istable(L, value);
+  if (!good) expected(L, row, value);
+  cw_settings_number(s, id, 1);
+}
+
+/* Element 'i' of the list at 'value', on top. */
+static const char *element(lua_State *L, int value, const cw_option *row,
+                           lua_Integer i, size_t *n) {
+  lua_geti(L, value, i);
+  if (lua_type(L, -1) != LUA_TSTRING) expected(L, row, lua_gettop(L));
+  return lua_tolstring(L, -1, n);
+}
+
+static void read_pair(lua_State *L, int value, const cw_option *row,
+                      cw_settings *s, cw_option_id id) {
+  size_t users, words;
+  if (!lua_istable(L, value) || luaL_len(L, value) != 2)
+    expected(L, row, value);
+  const char *user = element(L, value, row, 1, &users);
+  const char *password = element(L, value, row, 2, &words);
+  if (!visible(user, users) || !visible(password, words))
+    wrong(L, row, "it holds a control byte");
+  if (memchr(user, ':', users)) wrong(L, row, "the user holds a colon");
+  const char *both = lua_pushfstring(L, "%s:%s", user, password);
+  if (!cw_settings_text(s, id, both)) out_of_memory(L);
+  lua_pop(L, 3);
+}
+
+/* A function is kept by who opens; it says the token when it is needed. */
+static void read_token(lua_State *L, int value, const cw_option *row,
+                       cw_settings *s, cw_option_id id) {
+  if (lua_isfunction(L, value)) {
+    if (!cw_settings_text(s, id, "")) out_of_memory(L);
+    return;
+  }
+  size_t n;
+  if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
+  const char *token = lua_tolstring(L, value, &n);
+  if (!cwl_is_token68(token, n)) wrong(L, row, "it is not a token (RFC 6750)");
+  if (!cw_settings_text(s, id, token)) out_of_memory(L);
+}
+
+static bool is_condition(lua_State *L, int value) {
+  if (lua_isinteger(L, value)) {
+    lua_Integer status = lua_tointeger(L, value);
+    return status >= 100 && status <= 599;
+  }
+  if (lua_type(L, value) != LUA_TSTRING) return false;
+  for (int code = CW_OK + 1; code < CW_ERR_COUNT; code++)
+    if (strcmp(cw_code_name((cw_code)code), lua_tostring(L, value)) == 0)
+      return true;
+  return false;
+}
+
+static void read_conditions(lua_State *L, int value, const cw_option *row,
+                            cw_settings *s, cw_option_id id) {
+  luaL_Buffer list;
+  if (!lua_istable(L, value)) expected(L, row, value);
+  lua_Integer n = luaL_len(L, value);
+  luaL_buffinit(L, &list);
+  luaL_addchar(&list, ',');
+  for (lua_Integer i = 1; i <= n; i++) {
+    lua_geti(L, value, i);
+    if (!is_condition(L, lua_gettop(L)))
+      wrong(L, row, "statuses (503) and error codes (\"timeout\") expected");
+    luaL_addvalue(&list);
+    luaL_addchar(&list, ',');
+  }
+  luaL_pushresult(&list);
+  if (!cw_settings_text(s, id, lua_tostring(L, -1))) out_of_memory(L);
+  lua_pop(L, 1);
+}
+
+static void read_names(lua_State *L, int value, const cw_option *row,
+                       cw_settings *s, cw_option_id id) {
+  static const cw_text empty = {"", 0};
+  if (!lua_istable(L, value)) expected(L, row, value);
+  cw_headers *list = cw_headers_new();
+  if (!list) out_of_memory(L);
+  cw_settings_fields(s, id, list); /* freed with them, whatever raises */
+  lua_Integer n = luaL_len(L, value);
+  for (lua_Integer i = 1; i <= n; i++) {
+    cw_text name;
+    name.bytes = element(L, value, row, i, &name.length);
+    if (!is_token(name.bytes, name.length))
+      wrong(L, row, "a name is not a token (RFC 9110 section 5.6.2)");
+    if (!cw_headers_add(list, name, empty)) out_of_memory(L);
+    lua_pop(L, 1);
+  }
+  if (n == 0) wrong(L, row, "a list of names expected, it is empty");
+}
+
 /* Header lines ------------------------------------------------------------ */
 
 static int bad_header(lua_State *L, const char *name, const char *what) {
@@ -219,7 +326,7 @@ static void read_fields(lua_State *L, int value, const cw_option *row,
   if (!lua_istable(L, value)) expected(L, row, value);
   cw_headers *list = cw_headers_new();
   if (!list) out_of_memory(L);
-  cw_settings_fields(s, list);
+  cw_settings_fields(s, CW_OPT_HEADERS, list);
   lua_Integer n = luaL_len(L, value);
   for (lua_Integer i = 1; i <= n; i++) {
     lua_pushinteger(L, i);
@@ -250,6 +357,12 @@ static void read_value(lua_State *L, int value, cw_settings *s,
     return;
   }
   switch (row->kind) {
+  case CW_KIND_BODY:
+  case CW_KIND_FILE:
+  case CW_KIND_PARTS:
+  case CW_KIND_VALUE:
+    note_body(L, value, row, s, id);
+    break;
   case CW_KIND_BOOLEAN:
     if (!lua_isboolean(L, value)) expected(L, row, value);
     cw_settings_number(s, id, lua_toboolean(L, value));
@@ -260,8 +373,20 @@ static void read_value(lua_State *L, int value, cw_settings *s,
   case CW_KIND_CHOICE:
     read_choice(L, value, row, s, id);
     break;
+  case CW_KIND_CONDITIONS:
+    read_conditions(L, value, row, s, id);
+    break;
   case CW_KIND_FIELDS:
     read_fields(L, value, row, s);
+    break;
+  case CW_KIND_NAMES:
+    read_names(L, value, row, s, id);
+    break;
+  case CW_KIND_PAIR:
+    read_pair(L, value, row, s, id);
+    break;
+  case CW_KIND_TOKEN68:
+    read_token(L, value, row, s, id);
     break;
   case CW_KIND_INTEGER:
   case CW_KIND_SECONDS:
@@ -281,7 +406,9 @@ static void read_value(lua_State *L, int value, cw_settings *s,
 static void read_scalar(lua_State *L, const char *group, int value,
                         cw_settings *s) {
   bool is_false = lua_isboolean(L, value) && !lua_toboolean(L, value);
-  bool is_number = lua_type(L, value) == LUA_TNUMBER, taken = false;
+  bool is_number = lua_type(L, value) == LUA_TNUMBER;
+  bool taken = false;
+  const char *scalar = NULL;
   for (int id = 0; id < CW_OPTION_COUNT; id++) {
     const cw_option *row = &cw_options[id];
     if (!row->group || strcmp(row->group, group) != 0) continue;
@@ -290,10 +417,11 @@ static void read_scalar(lua_State *L, const char *group, int value,
     else if (row->scalar && is_number)
       read_value(L, value, s, (cw_option_id)id);
     taken |= is_false || (row->scalar && is_number);
+    if (row->scalar) scalar = cw_kind_name(row->kind);
   }
   if (!taken)
-    cwl_raise(L, "option '%s': table%s expected, got %s", group,
-              strcmp(group, "timeout") == 0 ? " or seconds" : "",
+    cwl_raise(L, "option '%s': table%s%s expected, got %s", group,
+              scalar ? " or " : "", scalar ? scalar : "",
               luaL_typename(L, value));
 }
 
@@ -305,12 +433,29 @@ static const char *name_at(lua_State *L, int index) {
   return name;
 }
 
+/* Of some groups one member is given at most: it takes the others away. */
+static void settle_group(lua_State *L, const char *group, cw_settings *s,
+                         uint64_t given) {
+  bool taken = false;
+  for (int i = 0; i < CW_OPTION_COUNT; i++) {
+    cw_option_id id = (cw_option_id)i;
+    const cw_option *row = &cw_options[i];
+    if (!row->exclusive || strcmp(row->group, group) != 0) continue;
+    bool mine = given & cw_option_bit(id);
+    if (mine && taken)
+      cwl_raise(L, "option '%s': one of its members expected", group);
+    taken |= mine;
+    if (!mine) cw_settings_unset(s, id);
+  }
+}
+
 static void read_group(lua_State *L, const char *group, int value,
                        cw_settings *s) {
   if (!lua_istable(L, value)) {
     read_scalar(L, group, value, s);
     return;
   }
+  uint64_t given = 0;
   bool empty = true;
   lua_pushnil(L);
   while (lua_next(L, value)) {
@@ -321,9 +466,11 @@ static void read_group(lua_State *L, const char *group, int value,
     cw_option_id id = cw_option_find(group, name);
     if (id == CW_OPTION_COUNT) unknown(L, group, name);
     read_value(L, lua_gettop(L), s, id);
+    given |= s->set & cw_option_bit(id);
     lua_pop(L, 1);
     empty = false;
   }
+  settle_group(L, group, s, given);
   if (empty) cwl_raise(L, "option '%s': the table is empty", group);
 }
 

@@ -20,6 +20,9 @@ typedef enum cwl_use {
 ** expected, on anything that is not in the options table or not in range. */
 void cwl_options(lua_State *L, int index, cw_settings *s, cwl_use use);
 
+/* Whether it can be a token of RFC 6750: visible, without blanks. */
+bool cwl_is_token68(const char *text, size_t n);
+
 /* Pushes the options table as features().options shows it. */
 void cwl_push_options(lua_State *L);
 

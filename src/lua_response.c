@@ -138,6 +138,18 @@ static int f_headers(lua_State *L, cw_exchange *x) {
   return 1;
 }
 
+/* The redirects that were followed, the first one first. */
+static int f_history(lua_State *L, cw_exchange *x) {
+  lua_createtable(L, (int)x->hops, 0);
+  for (unsigned i = 0; i < x->hops; i++) {
+    lua_createtable(L, 0, 2);
+    cwl_set_integer(L, "status", x->history[i].status);
+    cwl_set_string(L, "url", cw_url_show(x->history[i].url));
+    lua_rawseti(L, -2, (lua_Integer)i + 1);
+  }
+  return 1;
+}
+
 /* They come after the body; before that there are none. */
 static int f_trailers(lua_State *L, cw_exchange *x) {
   cwl_push_headers(L, x->response.trailers);
@@ -238,6 +250,9 @@ static int f_info(lua_State *L, cw_exchange *x) {
   lua_createtable(L, 0, 6);
   cwl_set_integer(L, "received", (int64_t)x->body.came);
   cwl_set_boolean(L, "ended", info->filled);
+  cwl_set_integer(L, "sent", (int64_t)cw_content_progress(&x->request.content));
+  cwl_set_integer(L, "attempts", x->attempts);
+  cwl_set_integer(L, "redirects", x->hops);
   if (!info->filled) return 1;
   cwl_set_boolean(L, "reused", info->reused);
   cwl_set_string(L, "remote_ip", info->remote_ip);
@@ -257,7 +272,7 @@ static const struct {
   {"request", f_request},   {"http_version", f_http_version},
   {"info", f_info},         {"trailers", f_trailers},
   {"charset", f_charset},   {"media_type", f_media_type},
-  {"filename", f_filename},
+  {"filename", f_filename}, {"history", f_history},
 };
 
 /* Methods first, by the table in upvalue 2; then fields. */

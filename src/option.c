@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "decoder.h"
@@ -18,8 +19,29 @@ static const double LARGEST = 9007199254740992.0; /* 2^53: exact as a double */
 
 /* clang-format off */
 const cw_option cw_options[CW_OPTION_COUNT] = {
+  [CW_OPT_AUTH_BASIC] = {.name = "basic", .group = "auth",
+    .kind = CW_KIND_PAIR, .id = CURLOPT_USERPWD, .secret = true,
+    .exclusive = true,
+    .doc = "{user, password}, sent with each request (RFC 7617)"},
+  [CW_OPT_AUTH_BEARER] = {.name = "bearer", .group = "auth",
+    .kind = CW_KIND_TOKEN68, .id = CURLOPT_XOAUTH2_BEARER, .secret = true,
+    .exclusive = true,
+    .doc = "a token (RFC 6750), or function(stale) that returns one and for "
+           "how many seconds it holds; called once more after a 401"},
+  [CW_OPT_AUTH_DIGEST] = {.name = "digest", .group = "auth",
+    .kind = CW_KIND_PAIR, .id = CURLOPT_USERPWD, .secret = true,
+    .exclusive = true,
+    .doc = "{user, password}, never sent in the clear (RFC 7616)"},
+  [CW_OPT_AUTH_NETRC] = {.name = "netrc", .group = "auth",
+    .kind = CW_KIND_BOOLEAN, .id = CURLOPT_NETRC, .secret = true,
+    .exclusive = true, .standard = "false",
+    .doc = "user and password of the host from ~/.netrc, sent as basic's"},
   [CW_OPT_BASE_URL] = {.name = "base_url", .kind = CW_KIND_TEXT,
     .doc = "put before a url without a scheme, with one slash between"},
+  [CW_OPT_BODY] = {.name = "body", .kind = CW_KIND_BODY,
+    .id = CURLOPT_READFUNCTION, .requests_only = true,
+    .doc = "what is sent: a string, or a function that returns pieces, then "
+           "nil (nil, err aborts)"},
   [CW_OPT_BUFFER] = {.name = "buffer", .kind = CW_KIND_INTEGER,
     .id = CURLOPT_BUFFERSIZE,
     .min = 1024, .max = CURL_MAX_READ_SIZE, .number = 16 * 1024,
@@ -37,6 +59,17 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
     .number = 1, .standard = "true",
     .doc = "ask for gzip, deflate, br and zstd, and undo them; false: the "
            "bytes as they come"},
+  [CW_OPT_EXPECT] = {.name = "expect", .kind = CW_KIND_BOOLEAN,
+    .standard = "false",
+    .doc = "ask for 100 (Continue) before a body is sent, and wait for it at "
+           "most a second"},
+  [CW_OPT_FILE] = {.name = "file", .kind = CW_KIND_FILE,
+    .id = CURLOPT_READFUNCTION, .requests_only = true,
+    .doc = "a file is sent: path, or a handle from where it stands"},
+  [CW_OPT_FORM] = {.name = "form", .kind = CW_KIND_VALUE,
+    .id = CURLOPT_POSTFIELDS, .requests_only = true,
+    .doc = "fields are sent, url-encoded: name = value, name = {values}, or "
+           "{{name, value}, ...}"},
   [CW_OPT_HEADERS] = {.name = "headers", .kind = CW_KIND_FIELDS,
     .id = CURLOPT_HTTPHEADER,
     .doc = "name = value, name = {values}, or {{name, value}, ...}; false "
@@ -44,6 +77,13 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_HTTP_VERSION] = {.name = "http_version", .kind = CW_KIND_CHOICE,
     .id = CURLOPT_HTTP_VERSION, .choices = http_versions, .standard = "1.1",
     .doc = "the newest HTTP version to offer"},
+  [CW_OPT_JSON] = {.name = "json", .kind = CW_KIND_VALUE,
+    .id = CURLOPT_POSTFIELDS, .requests_only = true,
+    .doc = "a value is sent, as http.json encodes it"},
+  [CW_OPT_LENGTH] = {.name = "length", .kind = CW_KIND_INTEGER,
+    .id = CURLOPT_INFILESIZE_LARGE, .requests_only = true,
+    .min = 0, .max = LARGEST, .unlimited = true, .standard = "chunked",
+    .doc = "how many bytes the function given as body will return in all"},
   [CW_OPT_MAX_BODY] = {.name = "max_body", .kind = CW_KIND_INTEGER,
     .min = 0, .max = LARGEST, .number = 256.0 * 1024 * 1024,
     .standard = "268435456, when a body is read whole",
@@ -52,9 +92,34 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_METHOD] = {.name = "method", .kind = CW_KIND_TOKEN,
     .id = CURLOPT_CUSTOMREQUEST, .requests_only = true, .standard = "GET",
     .doc = "the request's method, of http.request and http.fetch"},
+  [CW_OPT_MULTIPART] = {.name = "multipart", .kind = CW_KIND_PARTS,
+    .id = CURLOPT_MIMEPOST, .requests_only = true,
+    .doc = "a form with files is sent (RFC 7578): {{name =, [1] = text | "
+           "file = | body =, filename =, type =}, ...}"},
   [CW_OPT_QUERY] = {.name = "query", .kind = CW_KIND_QUERY,
     .doc = "appended to the url, percent-encoded: name = value, name = "
            "{values}, or {{name, value}, ...}"},
+  [CW_OPT_REDIRECTS] = {.name = "redirects", .kind = CW_KIND_INTEGER,
+    .min = 0, .max = 100, .number = 10, .standard = "10",
+    .doc = "how many are followed; 0: the response that redirects is returned"},
+  [CW_OPT_RETRY_MAX_DELAY] = {.name = "max_delay", .group = "retry",
+    .kind = CW_KIND_SECONDS, .min = 0.001, .max = DAY, .number = 30,
+    .standard = "30",
+    .doc = "the longest wait before a retry; a Retry-After beyond it ends them"},
+  [CW_OPT_RETRY_ON] = {.name = "on", .group = "retry",
+    .kind = CW_KIND_CONDITIONS, .standard = "408, 429, 500, 502, 503, 504, "
+    "and every error whose err.retryable is true",
+    .doc = "a list of statuses and error codes that are worth a retry"},
+  [CW_OPT_RETRY_TIMES] = {.name = "times", .group = "retry",
+    .kind = CW_KIND_INTEGER, .min = 0, .max = 100, .scalar = true,
+    .standard = "0",
+    .doc = "how often a failed request is made again"},
+  [CW_OPT_RETRY_UNSAFE] = {.name = "unsafe", .group = "retry",
+    .kind = CW_KIND_BOOLEAN, .standard = "false",
+    .doc = "also methods that are not idempotent (RFC 9110 9.2.2), as POST"},
+  [CW_OPT_SECRET_HEADERS] = {.name = "secret_headers", .kind = CW_KIND_NAMES,
+    .doc = "names of header lines that stay behind when a redirect leads to "
+           "another origin, as Authorization and Cookie do"},
   [CW_OPT_TIMEOUT_CONNECT] = {.name = "connect", .group = "timeout",
     .kind = CW_KIND_SECONDS, .id = CURLOPT_CONNECTTIMEOUT_MS,
     .min = 0.001, .max = DAY, .number = 10, .scalar = true, .standard = "10",
@@ -87,16 +152,24 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
 _Static_assert(CW_OPTION_COUNT <= 64, "the rows are bits of a uint64_t");
 
 static const char *const kinds[CW_KIND_COUNT] = {
+  [CW_KIND_BODY] = "string or function",
   [CW_KIND_BOOLEAN] = "boolean",
   [CW_KIND_CA] = "path or PEM text",
   [CW_KIND_CHECK] = "boolean or function",
   [CW_KIND_CHOICE] = "string",
+  [CW_KIND_CONDITIONS] = "list of statuses and error codes",
   [CW_KIND_FIELDS] = "table",
+  [CW_KIND_FILE] = "path or file",
   [CW_KIND_INTEGER] = "integer",
+  [CW_KIND_NAMES] = "list of names",
+  [CW_KIND_PAIR] = "{user, password}",
+  [CW_KIND_PARTS] = "list of parts",
   [CW_KIND_QUERY] = "table",
   [CW_KIND_SECONDS] = "seconds",
   [CW_KIND_TEXT] = "string",
   [CW_KIND_TOKEN] = "string",
+  [CW_KIND_TOKEN68] = "string or function",
+  [CW_KIND_VALUE] = "any value",
 };
 
 const char *cw_kind_name(cw_kind kind) { return kinds[kind]; }
@@ -179,14 +252,20 @@ void cw_settings_init(cw_settings *s) {
 }
 
 static bool is_text(cw_kind kind) {
-  return kind == CW_KIND_CA || kind == CW_KIND_TEXT || kind == CW_KIND_TOKEN;
+  return kind == CW_KIND_CA || kind == CW_KIND_CONDITIONS ||
+         kind == CW_KIND_PAIR || kind == CW_KIND_TEXT ||
+         kind == CW_KIND_TOKEN || kind == CW_KIND_TOKEN68;
+}
+
+static bool is_fields(cw_kind kind) {
+  return kind == CW_KIND_FIELDS || kind == CW_KIND_NAMES;
 }
 
 static void drop(cw_settings *s, cw_option_id id) {
   if (!(s->set & cw_option_bit(id))) return;
   s->set &= ~cw_option_bit(id);
   if (is_text(cw_options[id].kind)) free(s->values[id].text);
-  if (cw_options[id].kind == CW_KIND_FIELDS) {
+  if (is_fields(cw_options[id].kind)) {
     cw_headers_free(s->values[id].fields.list);
     curl_slist_free_all(s->values[id].fields.lines);
   }
@@ -300,29 +379,53 @@ static struct curl_slist *compile_line(cw_text name, cw_text value) {
 static char accept_line[] = "Accept-Encoding: " CW_DECODER_ACCEPTED;
 static struct curl_slist accept_lines = {.data = accept_line};
 
-static bool asks_for_coded(const cw_headers *list, bool decode) {
-  static const cw_text name = {"accept-encoding", 15};
-  return decode && cw_headers_find(list, name, 0) == cw_headers_count(list);
+static bool names(const cw_headers *list, const char *name) {
+  cw_text text = {name, strlen(name)};
+  return cw_headers_find(list, text, 0) < cw_headers_count(list);
 }
 
-static bool compile(cw_fields *fields, bool decode) {
+/* Where the next line goes. */
+static bool append_line(struct curl_slist ***end, struct curl_slist *line) {
+  if (!line) return false;
+  **end = line;
+  *end = &line->next;
+  return true;
+}
+
+static bool append(struct curl_slist ***end, const char *line) {
+  return append_line(end, curl_slist_append(NULL, line));
+}
+
+/* libcurl says "application/x-www-form-urlencoded" of every text, and asks for
+** 100 (Continue) by itself, unless it is told not to. */
+static bool append_content(struct curl_slist ***end, const cw_headers *list,
+                           const cw_content_fields *content) {
+  char line[128];
+  snprintf(line, sizeof line, "Content-Type:%s%s", content->type ? " " : "",
+           content->type ? content->type : "");
+  bool named = content->parts || names(list, "content-type");
+  if (!named && !append(end, line)) return false;
+  if (names(list, "expect")) return true;
+  return append(end, content->expect ? "Expect: 100-continue" : "Expect:");
+}
+
+static bool compile(cw_fields *fields, bool decode,
+                    const cw_content_fields *content) {
   struct curl_slist **end = &fields->lines;
-  if (asks_for_coded(fields->list, decode)) {
-    *end = curl_slist_append(NULL, accept_line);
-    if (!*end) return false;
-    end = &(*end)->next;
-  }
+  if (decode && !names(fields->list, "accept-encoding") &&
+      !append(&end, accept_line))
+    return false;
+  if (content && !append_content(&end, fields->list, content)) return false;
   for (size_t i = 0; i < cw_headers_count(fields->list); i++) {
-    *end = compile_line(cw_headers_name(fields->list, i),
-                        cw_headers_value(fields->list, i));
-    if (!*end) return false;
-    end = &(*end)->next;
+    if (!append_line(&end, compile_line(cw_headers_name(fields->list, i),
+                                        cw_headers_value(fields->list, i))))
+      return false;
   }
   return true;
 }
 
-void cw_settings_fields(cw_settings *s, cw_headers *list) {
-  place(s, CW_OPT_HEADERS)->fields = (cw_fields){.list = list};
+void cw_settings_fields(cw_settings *s, cw_option_id id, cw_headers *list) {
+  place(s, id)->fields = (cw_fields){.list = list};
 }
 
 /* Adds those of 'more' whose names are not in 'but'. */
@@ -336,35 +439,45 @@ static bool add_missing(cw_headers *list, const cw_headers *but,
   return true;
 }
 
-static const cw_headers *fields_of(const cw_settings *s) {
-  bool has = s->set & cw_option_bit(CW_OPT_HEADERS);
-  return has ? s->values[CW_OPT_HEADERS].fields.list : NULL;
+static const cw_headers *fields_of(const cw_settings *s, cw_option_id id) {
+  bool has = s->set & cw_option_bit(id);
+  return has ? s->values[id].fields.list : NULL;
 }
 
-bool cw_settings_compile(cw_settings *own, const cw_settings *defaults) {
+/* The list of a row that holds for a request: the client's, unless the request
+** has said "none". */
+static const cw_headers *default_fields(const cw_settings *own,
+                                        const cw_settings *defaults,
+                                        cw_option_id id) {
+  return own->unset & cw_option_bit(id) ? NULL : fields_of(defaults, id);
+}
+
+bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
+                         const cw_content_fields *content) {
   uint64_t fields = cw_option_bit(CW_OPT_HEADERS);
   uint64_t says = own->set | own->unset;
-  if (!(says & (fields | cw_option_bit(CW_OPT_DECODE)))) return true;
+  if (!content && !(says & (fields | cw_option_bit(CW_OPT_DECODE))))
+    return true;
   bool decode = cw_settings_get(own, defaults, CW_OPT_DECODE) != 0;
-  const cw_headers *mine = fields_of(own);
-  const cw_headers *theirs = own->unset & fields ? NULL : fields_of(defaults);
+  const cw_headers *mine = fields_of(own, CW_OPT_HEADERS);
+  const cw_headers *theirs = default_fields(own, defaults, CW_OPT_HEADERS);
   cw_headers *list = cw_headers_new();
   if (!list || !add_missing(list, mine, theirs) ||
       !add_missing(list, NULL, mine)) {
     cw_headers_free(list);
     return false;
   }
-  cw_settings_fields(own, list);
-  return compile(&own->values[CW_OPT_HEADERS].fields, decode);
+  cw_settings_fields(own, CW_OPT_HEADERS, list);
+  return compile(&own->values[CW_OPT_HEADERS].fields, decode, content);
 }
 
 static bool inherit(cw_settings *own, const cw_settings *defaults,
                     cw_option_id id) {
   const cw_value *value = &defaults->values[id];
-  if (is_text(cw_options[id].kind))
-    return cw_settings_text(own, id, value->text);
-  if (cw_options[id].kind == CW_KIND_FIELDS)
-    cw_settings_fields(own, cw_headers_retain(value->fields.list));
+  cw_kind kind = cw_options[id].kind;
+  if (is_text(kind)) return cw_settings_text(own, id, value->text);
+  if (is_fields(kind))
+    cw_settings_fields(own, id, cw_headers_retain(value->fields.list));
   else
     *place(own, id) = *value;
   return true;
@@ -372,7 +485,7 @@ static bool inherit(cw_settings *own, const cw_settings *defaults,
 
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults) {
   static const cw_settings none;
-  if (!cw_settings_compile(own, defaults)) return false;
+  if (!cw_settings_compile(own, defaults, NULL)) return false;
   for (int i = 0; i < CW_OPTION_COUNT; i++) {
     cw_option_id id = (cw_option_id)i;
     uint64_t bit = cw_option_bit(id);
@@ -380,7 +493,78 @@ bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults) {
     if (given && !have && !(own->unset & bit) && !inherit(own, defaults, id))
       return false;
   }
-  return cw_settings_compile(own, &none);
+  return cw_settings_compile(own, &none, NULL);
+}
+
+/* What is not sent to everybody ------------------------------------------- */
+
+/* A chosen few of these lines. */
+typedef bool chooser(const cw_settings *own, const cw_settings *defaults,
+                     cw_text name);
+
+bool cw_settings_secret(const cw_settings *own, const cw_settings *defaults,
+                        cw_text name) {
+  const cw_headers *more = fields_of(own, CW_OPT_SECRET_HEADERS);
+  if (!more) more = default_fields(own, defaults, CW_OPT_SECRET_HEADERS);
+  return cw_text_is(name, "authorization") || cw_text_is(name, "cookie") ||
+         cw_text_is(name, "proxy-authorization") ||
+         cw_headers_find(more, name, 0) < cw_headers_count(more);
+}
+
+/* Those of RFC 9110 section 8 that describe a body, and its digest's. */
+static bool describes_content(const cw_settings *own,
+                              const cw_settings *defaults, cw_text name) {
+  static const char prefix[] = "content-";
+  (void)own, (void)defaults;
+  return (name.length > sizeof prefix &&
+          strncasecmp(name.bytes, prefix, sizeof prefix - 1) == 0) ||
+         cw_text_is(name, "digest") || cw_text_is(name, "expect");
+}
+
+/* Marks the chosen ones as taken away: those that 'own' would inherit and, if
+** 'mine_too', its own. */
+static bool take_away(cw_settings *own, const cw_settings *defaults,
+                      chooser *chosen, bool mine_too) {
+  const cw_headers *mine = fields_of(own, CW_OPT_HEADERS);
+  const cw_headers *theirs = default_fields(own, defaults, CW_OPT_HEADERS);
+  cw_headers *list = cw_headers_new();
+  bool ok = list != NULL;
+  for (size_t i = 0; i < cw_headers_count(mine) && ok; i++) {
+    cw_text name = cw_headers_name(mine, i);
+    bool goes = mine_too && chosen(own, defaults, name);
+    ok = cw_headers_add(list, name,
+                        goes ? cw_field_removed : cw_headers_value(mine, i));
+  }
+  for (size_t i = 0; i < cw_headers_count(theirs) && ok; i++) {
+    cw_text name = cw_headers_name(theirs, i);
+    bool overruled = cw_headers_find(mine, name, 0) < cw_headers_count(mine);
+    if (!overruled && chosen(own, defaults, name))
+      ok = cw_headers_add(list, name, cw_field_removed);
+  }
+  if (ok)
+    cw_settings_fields(own, CW_OPT_HEADERS, list);
+  else
+    cw_headers_free(list);
+  return ok;
+}
+
+static void unset_secrets(cw_settings *own, bool mine_too) {
+  for (int i = 0; i < CW_OPTION_COUNT; i++) {
+    bool mine = own->set & cw_option_bit((cw_option_id)i);
+    if (cw_options[i].secret && (mine_too || !mine))
+      cw_settings_unset(own, (cw_option_id)i);
+  }
+}
+
+bool cw_settings_hide_secrets(cw_settings *own, const cw_settings *defaults,
+                              bool mine_too) {
+  if (!take_away(own, defaults, cw_settings_secret, mine_too)) return false;
+  unset_secrets(own, mine_too);
+  return true;
+}
+
+bool cw_settings_drop_content(cw_settings *own, const cw_settings *defaults) {
+  return take_away(own, defaults, describes_content, true);
 }
 
 /* Application ------------------------------------------------------------- */
@@ -425,6 +609,24 @@ static CURLcode apply_verify(CURL *easy, bool verify) {
   return rc;
 }
 
+/* Without a value: back to what a handle begins with, for basic's of a url. */
+static CURLcode apply_password(CURL *easy, const cw_value *value, long scheme) {
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH,
+                                 value ? scheme : (long)CURLAUTH_BASIC);
+  if (rc) return rc;
+  return curl_easy_setopt(easy, CURLOPT_USERPWD, value ? value->text : NULL);
+}
+
+/* "" is a function's: what it says comes with the request. */
+static CURLcode apply_token(CURL *easy, const cw_value *value) {
+  bool has = value && *value->text;
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH,
+                                 has ? CURLAUTH_BEARER : CURLAUTH_BASIC);
+  if (rc) return rc;
+  return curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER,
+                          has ? value->text : NULL);
+}
+
 static long milliseconds(double seconds) {
   return (long)(seconds * 1000 + 0.5);
 }
@@ -432,6 +634,16 @@ static long milliseconds(double seconds) {
 CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value) {
   double number = value ? value->number : cw_options[id].number;
   switch (id) {
+  case CW_OPT_AUTH_BASIC:
+    return apply_password(easy, value, CURLAUTH_BASIC);
+  case CW_OPT_AUTH_BEARER:
+    return apply_token(easy, value);
+  case CW_OPT_AUTH_DIGEST:
+    return apply_password(easy, value, CURLAUTH_DIGEST);
+  case CW_OPT_AUTH_NETRC:
+    return curl_easy_setopt(easy, CURLOPT_NETRC,
+                            number != 0 ? (long)CURL_NETRC_OPTIONAL
+                                        : (long)CURL_NETRC_IGNORED);
   case CW_OPT_BUFFER:
     return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)number);
   case CW_OPT_HEADERS:

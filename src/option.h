@@ -15,16 +15,33 @@
 /* One for each row, in the order of the table: by name, a member of a group
 ** as "group.name". */
 typedef enum cw_option_id {
+  CW_OPT_AUTH_BASIC,
+  CW_OPT_AUTH_BEARER,
+  CW_OPT_AUTH_DIGEST,
+  CW_OPT_AUTH_NETRC,
   CW_OPT_BASE_URL,
+  CW_OPT_BODY,
   CW_OPT_BUFFER,
   CW_OPT_CHECK,
   CW_OPT_DEADLINE,
   CW_OPT_DECODE,
+  CW_OPT_EXPECT,
+  CW_OPT_FILE,
+  CW_OPT_FORM,
   CW_OPT_HEADERS,
   CW_OPT_HTTP_VERSION,
+  CW_OPT_JSON,
+  CW_OPT_LENGTH,
   CW_OPT_MAX_BODY,
   CW_OPT_METHOD,
+  CW_OPT_MULTIPART,
   CW_OPT_QUERY,
+  CW_OPT_REDIRECTS,
+  CW_OPT_RETRY_MAX_DELAY,
+  CW_OPT_RETRY_ON,
+  CW_OPT_RETRY_TIMES,
+  CW_OPT_RETRY_UNSAFE,
+  CW_OPT_SECRET_HEADERS,
   CW_OPT_TIMEOUT_CONNECT,
   CW_OPT_TIMEOUT_FIRST_BYTE,
   CW_OPT_TIMEOUT_IDLE,
@@ -36,16 +53,24 @@ typedef enum cw_option_id {
 } cw_option_id;
 
 typedef enum cw_kind {
+  CW_KIND_BODY, /* text or a function: the request's content has it */
   CW_KIND_BOOLEAN,
-  CW_KIND_CA,      /* path of a file or folder, or PEM text */
-  CW_KIND_CHECK,   /* true, or a function of the border's */
-  CW_KIND_CHOICE,  /* one of a few strings; the value is its index */
-  CW_KIND_FIELDS,  /* header lines */
-  CW_KIND_INTEGER, /* in the row's range */
+  CW_KIND_CA,         /* path of a file or folder, or PEM text */
+  CW_KIND_CHECK,      /* true, or a function of the border's */
+  CW_KIND_CHOICE,     /* one of a few strings; the value is its index */
+  CW_KIND_CONDITIONS, /* statuses and error codes: ",503,timeout," */
+  CW_KIND_FIELDS,     /* header lines */
+  CW_KIND_FILE,       /* path or handle: the request's content has it */
+  CW_KIND_INTEGER,    /* in the row's range */
+  CW_KIND_NAMES,      /* of header lines; a list of fields without values */
+  CW_KIND_PAIR,       /* user and password: "user:password" */
+  CW_KIND_PARTS,      /* of a multipart body: the request's content has them */
   CW_KIND_QUERY,   /* a word of shape.lua: part of the url when it gets here */
   CW_KIND_SECONDS, /* in the row's range */
   CW_KIND_TEXT,    /* no control bytes */
   CW_KIND_TOKEN,   /* RFC 9110 section 5.6.2 */
+  CW_KIND_TOKEN68, /* a bearer's token, or "": a function says it */
+  CW_KIND_VALUE,   /* any: encoded by a word, the request's content has it */
   CW_KIND_COUNT
 } cw_kind;
 
@@ -60,6 +85,8 @@ typedef struct cw_option {
   bool unlimited;       /* no default: without the option there is no limit */
   bool scalar;          /* the group given as a scalar means this one too */
   bool requests_only;   /* not for clients */
+  bool secret;          /* stays behind when the origin changes */
+  bool exclusive;       /* its value takes the others of its group away */
   const char *standard; /* the default as a reader sees it */
   const char *doc;
 } cw_option;
@@ -115,11 +142,11 @@ void cw_settings_init(cw_settings *s);
 void cw_settings_clear(cw_settings *s);
 
 /* Give row 'id' a value; false: out of memory. 'fields' takes the reference
-** to 'list'; its lines for libcurl are made by cw_settings_compile. */
+** to 'list'; lines for libcurl are made of it by cw_settings_compile. */
 void cw_settings_number(cw_settings *s, cw_option_id id, double number);
 void cw_settings_integer(cw_settings *s, cw_option_id id, long integer);
 bool cw_settings_text(cw_settings *s, cw_option_id id, const char *text);
-void cw_settings_fields(cw_settings *s, cw_headers *list);
+void cw_settings_fields(cw_settings *s, cw_option_id id, cw_headers *list);
 void cw_settings_unset(cw_settings *s, cw_option_id id);
 
 /* The value that holds: the request's own, else the client's, else NULL. */
@@ -134,10 +161,33 @@ double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
 ** line, and compiles it. False: out of memory. */
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults);
 
+/* What a request with a body says of it, unless its program did. */
+typedef struct cw_content_fields {
+  const char *type; /* of Content-Type; NULL: none */
+  bool expect;      /* ask for 100 (Continue) before it is sent */
+  bool parts;       /* libcurl says its type, with a boundary */
+} cw_content_fields;
+
 /* Makes the header lines that libcurl is to send where 'own' says anything of
 ** them: its own, the missing ones of 'defaults', and what asks for a coded body
-** unless 'decode' is false. False: out of memory. */
-bool cw_settings_compile(cw_settings *own, const cw_settings *defaults);
+** unless 'decode' is false; with 'content' (or NULL) the lines of that. False:
+** out of memory. */
+bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
+                         const cw_content_fields *content);
+
+/* The secrets of 'defaults', and those of 'own' too if 'mine_too', are not sent
+** any more: the header lines that hold one (Authorization, Cookie, those named
+** in secret_headers) and the options that are one. False: out of memory. To be
+** compiled (again) then. */
+bool cw_settings_hide_secrets(cw_settings *own, const cw_settings *defaults,
+                              bool mine_too);
+
+/* Takes the header lines away that describe a body. The same. */
+bool cw_settings_drop_content(cw_settings *own, const cw_settings *defaults);
+
+/* Whether a header line of that name holds a secret, by these settings. */
+bool cw_settings_secret(const cw_settings *own, const cw_settings *defaults,
+                        cw_text name);
 
 /* A new list of the lines that are sent: without those that only take a default
 ** away. NULL: out of memory. The caller owns a reference. */

@@ -1,9 +1,10 @@
-/* request: what is asked: method, url, options. Owned data, no I/O. Knows
-** option, url.
+/* request: what is asked: method, url, options, content. Owned data, no I/O.
+** Knows content, option, url.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_REQUEST_H
 #define CURLEW_REQUEST_H
 
+#include "content.h"
 #include "option.h"
 #include "url.h"
 
@@ -11,10 +12,13 @@ typedef struct cw_request {
   cw_settings own;       /* what this request said */
   cw_settings *defaults; /* a reference to its client's */
   cw_url *url;           /* a reference; NULL until set */
+  bool elsewhere;        /* it has another origin than base_url */
+  cw_content content;    /* what is sent with it */
 } cw_request;
 
-/* Takes a reference to 'defaults'. */
-void cw_request_init(cw_request *r, cw_settings *defaults);
+/* Takes a reference to 'defaults'; 'error' is where its owner keeps its
+** outcome. */
+void cw_request_init(cw_request *r, cw_settings *defaults, cw_error *error);
 void cw_request_clear(cw_request *r);
 
 /* Sets the url, put behind the option base_url if it has no scheme of its own.
@@ -22,6 +26,16 @@ void cw_request_clear(cw_request *r);
 ** again, and is replaced otherwise. False: 'e' says why. */
 bool cw_request_set_url(cw_request *r, const char *url, size_t length,
                         cw_url **last, cw_error *e);
+
+/* All is said: makes what is sent of it. Credentials of a client with a
+*base_url
+** are left out unless the url has its origin. False: out of memory. */
+bool cw_request_finish(cw_request *r);
+
+/* What is to be asked next instead: by GET and without its body; without its
+** secrets. False: out of memory. */
+bool cw_request_to_get(cw_request *r);
+bool cw_request_hide_secrets(cw_request *r);
 
 const char *cw_request_method(const cw_request *r);
 

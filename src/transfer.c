@@ -61,6 +61,14 @@ static void forbid_reuse(cw_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
+/* libcurl may answer it by itself, with credentials that go in rounds: it is
+** final when a byte of its body comes, or the end (engine facts, 4). */
+static bool challenges(const cw_response *r) {
+  static const cw_text name = {"www-authenticate", 16};
+  return r->status == 401 &&
+         cw_headers_find(r->headers, name, 0) < cw_headers_count(r->headers);
+}
+
 static size_t end_of_block(cw_transfer *t, size_t n) {
   t->in_block = false;
   if (interim(t->response->status)) {
@@ -71,6 +79,8 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   const char *fault = cw_response_framing(t->response, &doubtful);
   if (fault) return broken(t, fault);
   if (doubtful) forbid_reuse(t);
+  t->undecided = t->rounds && challenges(t->response);
+  if (t->undecided) return n;
   t->head_round = *t->round;
   make_final(t);
   return n;
@@ -177,6 +187,23 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   return cw_body_put(t->body, bytes, n) ? n : 0;
 }
 
+/* Content callbacks ------------------------------------------------------- */
+
+static size_t on_read(char *to, size_t size, size_t count, void *data) {
+  cw_content *c = data;
+  cw_transfer *t = c->reader;
+  if (!t || t->doomed) return CURL_READFUNC_ABORT;
+  touch(t); /* sent, or in want of a piece: its owner has news */
+  return cw_content_read(c, to, size * count);
+}
+
+/* libcurl sends it again: after a challenge, or on another connection. */
+static int on_seek(void *data, curl_off_t offset, int origin) {
+  cw_content *c = data;
+  bool ok = offset == 0 && origin == SEEK_SET && cw_content_rewind(c);
+  return ok ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
 /* Tells the process's connections apart: the kernel gives one local port to
 ** several as long as they go to different addresses (FNV-1a of the peer's). */
 static uint64_t name_of(const char *ip, int port, int local_port) {
@@ -253,6 +280,8 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_HEADERDATA, t);
   SET(CURLOPT_WRITEFUNCTION, on_body);
   SET(CURLOPT_WRITEDATA, t);
+  SET(CURLOPT_READFUNCTION, on_read);
+  SET(CURLOPT_SEEKFUNCTION, on_seek);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
   SET(CURLOPT_PREREQDATA, t);
   SET(CURLOPT_OPENSOCKETFUNCTION, t->calls.open);
@@ -264,13 +293,21 @@ static CURLcode set_for_life(cw_transfer *t) {
 
 #undef SET
 
+static CURLcode apply_row(cw_transfer *t, int i, const cw_settings *from) {
+  bool has = from->set & cw_option_bit((cw_option_id)i);
+  return cw_option_apply(t->easy, (cw_option_id)i,
+                         has ? &from->values[i] : NULL);
+}
+
+/* Values come last: of several rows that are one option of libcurl's (a user's
+** password) at most one has one. */
 static CURLcode apply(cw_transfer *t, uint64_t rows, const cw_settings *from) {
+  const uint64_t passes[] = {rows & ~from->set, rows & from->set};
   CURLcode rc = CURLE_OK;
-  for (int i = 0; rows && !rc; i++, rows >>= 1) {
-    if (!(rows & 1)) continue;
-    bool has = from->set & cw_option_bit((cw_option_id)i);
-    rc =
-      cw_option_apply(t->easy, (cw_option_id)i, has ? &from->values[i] : NULL);
+  for (int pass = 0; pass < 2; pass++) {
+    uint64_t left = passes[pass];
+    for (int i = 0; left && !rc; i++, left >>= 1)
+      if (left & 1) rc = apply_row(t, i, from);
   }
   return rc;
 }
@@ -303,6 +340,7 @@ void cw_transfer_free(cw_transfer *t) {
   cw_list_remove(&t->doomed_link);
   cw_list_remove(&t->phase_link);
   curl_easy_cleanup(t->easy);
+  curl_mime_free(t->mime);
   cw_settings_free(t->baseline);
   free(t);
 }
@@ -345,7 +383,102 @@ static CURLcode undo_once(cw_transfer *t) {
   return rc;
 }
 
-bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
+/* Content ----------------------------------------------------------------- */
+
+#define SET(option, value)                                                     \
+  if (!rc) rc = curl_easy_setopt(t->easy, option, value)
+
+/* A small text goes out with the header lines, in one system call; of a larger
+** one is to be seen how far it has come. */
+static bool goes_at_once(const cw_content *c) {
+  return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AHEAD;
+}
+
+static CURLcode set_text(cw_transfer *t, cw_content *c) {
+  CURLcode rc = CURLE_OK;
+  SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->length);
+  SET(CURLOPT_POSTFIELDS, c->bytes);
+  c->sent = (uint64_t)c->length;
+  return rc;
+}
+
+static CURLcode set_stream(cw_transfer *t, cw_content *c) {
+  CURLcode rc = CURLE_OK;
+  SET(CURLOPT_UPLOAD, 1L);
+  SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)c->length);
+  SET(CURLOPT_READDATA, c);
+  SET(CURLOPT_SEEKDATA, c);
+  return rc;
+}
+
+static bool add_part(cw_transfer *t, cw_part *p) {
+  curl_mimepart *part = curl_mime_addpart(t->mime);
+  p->content.reader = t;
+  return part && !curl_mime_name(part, p->name) &&
+         (!p->filename || !curl_mime_filename(part, p->filename)) &&
+         (!p->type || !curl_mime_type(part, p->type)) &&
+         !curl_mime_data_cb(part, p->content.length, on_read, on_seek, NULL,
+                            &p->content);
+}
+
+static CURLcode set_parts(cw_transfer *t, cw_content *c) {
+  CURLcode rc = CURLE_OK;
+  t->mime = curl_mime_init(t->easy);
+  if (!t->mime) return CURLE_OUT_OF_MEMORY;
+  for (size_t i = 0; i < c->count; i++)
+    if (!add_part(t, &c->parts[i])) return CURLE_OUT_OF_MEMORY;
+  SET(CURLOPT_MIMEPOST, t->mime);
+  return rc;
+}
+
+/* Content makes a POST or a PUT of any method to libcurl: that one is named,
+*and
+** set anew by the next request. */
+static CURLcode set_content(cw_transfer *t, cw_request *request) {
+  cw_content *c = &request->content;
+  CURLcode rc = CURLE_OK;
+  t->content = c;
+  c->reader = t;
+  if (c->kind == CW_CONTENT_NONE) return CURLE_OK;
+  t->deviates |= cw_option_bit(CW_OPT_METHOD);
+  if (goes_at_once(c))
+    rc = set_text(t, c);
+  else if (c->kind == CW_CONTENT_PARTS)
+    rc = set_parts(t, c);
+  else
+    rc = set_stream(t, c);
+  SET(CURLOPT_CUSTOMREQUEST, cw_request_method(request));
+  return rc;
+}
+
+/* Before the method is set: to take parts away makes a POST of it. */
+static CURLcode drop_parts(cw_transfer *t) {
+  CURLcode rc = CURLE_OK;
+  if (!t->mime) return rc;
+  SET(CURLOPT_MIMEPOST, NULL);
+  curl_mime_free(t->mime);
+  t->mime = NULL;
+  return rc;
+}
+
+#undef SET
+
+/* Preparing --------------------------------------------------------------- */
+
+static bool goes_in_rounds(const cw_request *r) {
+  return cw_settings_find(&r->own, r->defaults, CW_OPT_AUTH_DIGEST) != NULL;
+}
+
+static CURLcode set_all(cw_transfer *t, cw_request *request) {
+  CURLcode rc = drop_parts(t);
+  if (!rc) rc = set_options(t, request);
+  if (!rc) rc = undo_once(t);
+  if (!rc) rc = set_content(t, request);
+  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
+  return rc;
+}
+
+bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
                          cw_response *response, cw_body *body,
                          cw_error *error) {
   t->response = response;
@@ -353,6 +486,8 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
+  t->undecided = false;
+  t->rounds = goes_in_rounds(request);
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;
@@ -365,9 +500,7 @@ bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
   t->first_byte_us = microseconds(request, CW_OPT_TIMEOUT_FIRST_BYTE);
   t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);
   t->http1 = only_http1(request);
-  CURLcode rc = set_options(t, request);
-  if (!rc) rc = undo_once(t);
-  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
+  CURLcode rc = set_all(t, request);
   if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
   return rc == CURLE_OK;
 }
@@ -428,6 +561,10 @@ static void copy_info(cw_transfer *t, cw_info *info) {
 void cw_transfer_detach(cw_transfer *t) {
   if (t->entered) copy_info(t, &t->response->info);
   curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+  t->content->reader = NULL;
+  for (size_t i = 0; i < t->content->count; i++)
+    t->content->parts[i].content.reader = NULL;
+  t->content = NULL;
   t->response = NULL;
   t->body = NULL;
   t->error = NULL;
@@ -447,7 +584,8 @@ static bool has_peer(curl_socket_t socket) {
 
 cw_phase cw_transfer_phase(const cw_transfer *t) {
   if (t->response->final) return CW_PHASE_BODY;
-  if (t->connected) return CW_PHASE_HEADERS;
+  if (t->connected)
+    return cw_content_sent(t->content) ? CW_PHASE_HEADERS : CW_PHASE_SEND;
   if (measured(t, CURLINFO_NAMELOOKUP_TIME_T) == 0) return CW_PHASE_RESOLVE;
   return t->https && has_peer(t->socket) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
@@ -456,6 +594,8 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
   touch(t);
   if (result != CURLE_OK)
     cw_error_from_curl(t->error, result, cw_transfer_phase(t), t->detail);
+  else if (t->undecided && !t->in_block)
+    make_final(t);
   else if (!t->response
               ->final) /* libcurl calls a header block that is cut a success */
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
@@ -463,9 +603,11 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
 }
 
 void cw_transfer_resume(cw_transfer *t) {
-  if (!t->body->paused) return;
-  t->body->paused = false; /* the callback may set it again at once */
-  CURLcode rc = curl_easy_pause(t->easy, CURLPAUSE_CONT);
+  cw_body *b = t->body;
+  bool room = b->paused && !cw_body_full(b, 1);
+  int paused = b->paused && !room ? CURLPAUSE_RECV : CURLPAUSE_CONT;
+  b->paused = paused == CURLPAUSE_RECV; /* the callback may set it at once */
+  CURLcode rc = curl_easy_pause(t->easy, paused);
   if (rc) cw_error_from_curl(t->error, rc, CW_PHASE_BODY, t->detail);
 }
 
@@ -490,7 +632,7 @@ int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
   *us = t->connect_us;
   const char *limit = "timeout.connect";
   if (t->connected) {
-    bool waiting = !t->header_bytes;
+    bool waiting = !t->header_bytes && cw_content_sent(t->content);
     limit = waiting ? "timeout.first_byte" : "timeout.idle";
     *us = waiting ? t->first_byte_us : t->idle_us;
   }

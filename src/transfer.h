@@ -26,8 +26,8 @@ typedef struct cw_socket_calls {
 
 /* Rings when something is due (see deadlines). */
 typedef struct cw_alarm {
-  int64_t due;   /* on the engine's clock; INT64_MAX: never */
-  size_t heap_at; /* its place in the queue; 0: not in it */
+  int64_t due;                  /* on the engine's clock; INT64_MAX: never */
+  size_t heap_at;               /* its place in the queue; 0: not in it */
   struct cw_transfer *transfer; /* borrowed: whose limits it watches; or NULL */
   cw_link *news; /* borrowed, without a transfer: who is to learn of it */
 } cw_alarm;
@@ -42,6 +42,7 @@ typedef struct cw_transfer {
              ** a handle has met, and gives up at the sixth */
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
+  curl_mime *mime;    /* owned: of the last request that had parts */
   cw_socket_calls calls;
   const unsigned *round; /* borrowed: counts the engine's looks at sockets */
   const int64_t *now;    /* borrowed: the engine's clock, microseconds */
@@ -49,6 +50,7 @@ typedef struct cw_transfer {
   cw_link *new_phase;    /* borrowed: its ring of transfers in another phase */
 
   /* of this exchange; all borrowed */
+  cw_content *content;
   cw_response *response;
   cw_body *body;
   cw_error *error;
@@ -63,6 +65,8 @@ typedef struct cw_transfer {
   bool refused;        /* the connection that libcurl chose */
   uint64_t connection; /* which it is, in one number; 0: not known */
   unsigned head_round; /* which look at the sockets brought the headers */
+  bool rounds;         /* a 401 may be answered by libcurl itself */
+  bool undecided;      /* such a one has come */
   bool in_block;       /* a status line has come, its headers may follow */
   bool draining;       /* what comes is dropped and counted */
   bool https;
@@ -99,7 +103,7 @@ void cw_transfer_free(cw_transfer *t); /* NULL is fine; not while entered */
 /* Prepares for 'request', filling in 'response' and 'body' as bytes come: only
 ** options that differ from what the handle is set to are set. False: 'error'
 ** says why. The transfer borrows them all until it is detached. */
-bool cw_transfer_prepare(cw_transfer *t, const cw_request *request,
+bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
                          cw_response *response, cw_body *body, cw_error *error);
 
 /* The response is complete, or failed, or given up: copies what libcurl
@@ -117,8 +121,9 @@ bool cw_transfer_seen_whole(const cw_transfer *t);
 /* libcurl says that it is over. Fills in the error, where it is one. */
 void cw_transfer_done(cw_transfer *t, CURLcode result);
 
-/* Lets a paused transfer go on, if there is room. Fills the body before it
-** returns. Never from a callback of libcurl's. */
+/* Lets a paused transfer go on, where there is room for what comes, or content
+** for what goes. Fills the body before it returns. Never from a callback of
+** libcurl's. */
 void cw_transfer_resume(cw_transfer *t);
 
 /* From now on what comes is dropped. False: not worth it, since more than the

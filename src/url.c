@@ -107,6 +107,91 @@ void cw_url_free(cw_url *u) {
   free(u);
 }
 
+/* Relations --------------------------------------------------------------- */
+
+static char *part_of(const cw_url *u, CURLUPart what) {
+  char *text = NULL;
+  curl_url_get(u->parsed, what, &text, CURLU_DEFAULT_PORT);
+  return text;
+}
+
+static bool same_part(const cw_url *a, const cw_url *b, CURLUPart what) {
+  char *mine = part_of(a, what), *other = part_of(b, what);
+  bool same = mine && other && strcasecmp(mine, other) == 0;
+  curl_free(mine);
+  curl_free(other);
+  return same;
+}
+
+bool cw_url_same_origin(const cw_url *a, const cw_url *b) {
+  return a->https == b->https && same_part(a, b, CURLUPART_HOST) &&
+         same_part(a, b, CURLUPART_PORT);
+}
+
+/* "scheme:", whatever follows. */
+static bool has_scheme(const char *text, size_t length) {
+  size_t n = scheme_length(text);
+  bool letter =
+    (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z');
+  return letter && n < length && text[n] == ':';
+}
+
+/* What is wrong with a reference that libcurl would not mind; NULL: nothing. */
+static const char *reference_fault(const char *ref, size_t length) {
+  if (strlen(ref) < length) return "it holds a NUL byte";
+  if (strchr(ref, '\\')) return "it has a backslash";
+  bool no_host = strncmp(ref, "//", 2) == 0 && strchr("/?#", ref[2]);
+  return no_host ? "it has no host" : NULL;
+}
+
+/* The reference resolved, as text; freed by curl_free. NULL: '*wrong'. */
+static char *resolve(const cw_url *base, const char *ref, const char **wrong) {
+  char *whole = NULL;
+  CURLU *copy = curl_url_dup(base->parsed);
+  CURLUcode rc = copy ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
+  if (!rc) rc = curl_url_set(copy, CURLUPART_FRAGMENT, NULL, 0);
+  if (!rc) rc = curl_url_set(copy, CURLUPART_URL, ref, CURLU_URLENCODE);
+  if (!rc) rc = curl_url_get(copy, CURLUPART_URL, &whole, 0);
+  curl_url_cleanup(copy);
+  if (rc) *wrong = curl_url_strerror(rc);
+  return whole;
+}
+
+/* What a reference without it takes from where it stands. */
+static void inherit(cw_url *u, const cw_url *base, CURLUPart what) {
+  char *mine = part_of(u, what), *other = mine ? NULL : part_of(base, what);
+  if (other) curl_url_set(u->parsed, what, other, 0);
+  curl_free(mine);
+  curl_free(other);
+}
+
+static cw_url *follow(const cw_url *base, const char *ref, size_t length,
+                      cw_error *e) {
+  const char *wrong = reference_fault(ref, length);
+  bool absolute = has_scheme(ref, length);
+  char *whole = wrong || absolute ? NULL : resolve(base, ref, &wrong);
+  if (wrong) cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "%s", wrong);
+  const char *text = absolute ? ref : whole;
+  cw_url *u = wrong ? NULL : cw_url_new(text, strlen(text), e);
+  curl_free(whole);
+  return u;
+}
+
+cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
+                      cw_error *e) {
+  char *ref = strndup(location, length);
+  cw_url *u = ref ? follow(base, ref, length, e) : NULL;
+  if (!ref) cw_error_set(e, CW_ERR_MEMORY, CW_PHASE_REQUEST, "out of memory");
+  free(ref);
+  if (!u) return NULL;
+  inherit(u, base, CURLUPART_FRAGMENT);
+  if (cw_url_same_origin(u, base)) {
+    inherit(u, base, CURLUPART_USER);
+    inherit(u, base, CURLUPART_PASSWORD);
+  }
+  return u;
+}
+
 /* As text ----------------------------------------------------------------- */
 
 static void hide_userinfo(CURLU *url) {

@@ -24,6 +24,15 @@ void cw_url_free(cw_url *u); /* gives a reference back; NULL is fine */
 /* Whether the text begins with "scheme://" (RFC 3986 section 3.1). */
 bool cw_url_absolute(const char *text, size_t length);
 
+/* Where a Location leads from 'base' (RFC 9110 section 10.2.2): resolved by
+** libcurl, with the fragment of 'base' unless it has one, and its userinfo if
+** it stays at the origin. NULL as above. */
+cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
+                      cw_error *e);
+
+/* Whether scheme, host and port are the same. */
+bool cw_url_same_origin(const cw_url *a, const cw_url *b);
+
 /* As text without userinfo, lent; NULL: out of memory. */
 const char *cw_url_show(cw_url *u);
 

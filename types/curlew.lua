@@ -2,6 +2,18 @@
 -- Types for editors (LuaCATS). The options are written by make doc.
 
 -- options
+---@class curlew.Auth
+---@field basic? {user, password} {user, password}, sent with each request (RFC 7617)
+---@field bearer? string or function a token (RFC 6750), or function(stale) that returns one and for how many seconds it holds; called once more after a 401
+---@field digest? {user, password} {user, password}, never sent in the clear (RFC 7616)
+---@field netrc? boolean user and password of the host from ~/.netrc, sent as basic's
+
+---@class curlew.Retry
+---@field max_delay? number the longest wait before a retry; a Retry-After beyond it ends them
+---@field on? list of statuses and error codes a list of statuses and error codes that are worth a retry
+---@field times? integer how often a failed request is made again
+---@field unsafe? boolean also methods that are not idempotent (RFC 9110 9.2.2), as POST
+
 ---@class curlew.Timeout
 ---@field connect? number until there is a connection: name, TCP and TLS
 ---@field first_byte? number from the last byte sent to the first received
@@ -13,17 +25,28 @@
 
 ---@class curlew.Options
 ---@field base_url? string put before a url without a scheme, with one slash between
+---@field body? string or function what is sent: a string, or a function that returns pieces, then nil (nil, err aborts)
 ---@field buffer? integer size of the receive buffer, in bytes: a large one saves system calls when a large body comes, and is memory while it is open
 ---@field check? boolean|fun(r: curlew.Response): any any status but 200-299 is an error; or a function of the response that says whether it will do
 ---@field deadline? number everything, from the call to the end of the body
 ---@field decode? boolean ask for gzip, deflate, br and zstd, and undo them; false: the bytes as they come
+---@field expect? boolean ask for 100 (Continue) before a body is sent, and wait for it at most a second
+---@field file? path or file a file is sent: path, or a handle from where it stands
+---@field form? any value fields are sent, url-encoded: name = value, name = {values}, or {{name, value}, ...}
 ---@field headers? table name = value, name = {values}, or {{name, value}, ...}; false takes a default away
 ---@field http_version? "1.1" the newest HTTP version to offer
+---@field json? any value a value is sent, as http.json encodes it
+---@field length? integer how many bytes the function given as body will return in all
 ---@field max_body? integer the largest body taken, in bytes; set, it holds for bodies read in pieces too
 ---@field method? string the request's method, of http.request and http.fetch
+---@field multipart? list of parts a form with files is sent (RFC 7578): {{name =, [1] = text | file = | body =, filename =, type =}, ...}
 ---@field query? table appended to the url, percent-encoded: name = value, name = {values}, or {{name, value}, ...}
+---@field redirects? integer how many are followed; 0: the response that redirects is returned
+---@field secret_headers? list of names names of header lines that stay behind when a redirect leads to another origin, as Authorization and Cookie do
 ---@field url? string http or https; may also stand first in the table
 ---@field user_agent? string the User-Agent header
+---@field auth? curlew.Auth
+---@field retry? curlew.Retry
 ---@field timeout? number|curlew.Timeout
 ---@field tls? curlew.Tls
 -- end

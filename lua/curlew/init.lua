@@ -70,8 +70,9 @@ local function define(name, method, opener)
   end
 end
 
-define("get", "GET", open)
-define("head", "HEAD", open)
+for _, method in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" } do
+  define(method:lower(), method, open)
+end
 
 -- In a `for`: lines (or pieces, as they come) of a body; the loop releases it,
 -- however it is left, and raises what goes wrong.
@@ -92,12 +93,18 @@ function core.methods.request(client, options)
   return open(client, nil, shape.request(options, nil, words_of(client)))
 end
 
-local function fetch(client, ...)
-  local r <close>, err = open(client, nil, ...)
-  if not r then return nil, err end
-  local body, cut = r:text()
-  if not body then return nil, cut end
-  return page.new(r, body)
+-- A body that is cut is a failure as any other: the request may be retried.
+local function fetch(client, url, options)
+  local last, cut
+  repeat
+    local r <close>, err = open(client, nil, url, options, last)
+    if not r then return nil, err end
+    local body
+    body, cut = r:text()
+    if body then return page.new(r, body) end
+    last = r
+  until not core.retries(r)
+  return nil, cut
 end
 
 --- Fetches a whole response: nothing to close.

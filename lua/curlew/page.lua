@@ -33,6 +33,7 @@ function page.new(r, body)
     charset = r.charset,
     filename = r.filename,
     request = r.request,
+    history = r.history,
     info = r.info,
     body = body,
   }, Page)

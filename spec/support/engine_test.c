@@ -196,7 +196,8 @@ enum { TRANSFERS = 200 };
 static int64_t earliest(const cw_transfer *all) {
   int64_t first = INT64_MAX;
   for (int i = 0; i < TRANSFERS; i++)
-    if (all[i].alarm.heap_at && all[i].alarm.due < first) first = all[i].alarm.due;
+    if (all[i].alarm.heap_at && all[i].alarm.due < first)
+      first = all[i].alarm.due;
   return first;
 }
 
@@ -283,6 +284,9 @@ static void deadlines_limits(void) {
                    .connect_us = 10,
                    .first_byte_us = 20,
                    .idle_us = 30};
+  cw_content content;
+  cw_content_init(&content, NULL);
+  t.content = &content;
   CHECK(cw_transfer_due(&t, &name, &us) == 1010 && us == 10);
   CHECK(strcmp(name, "timeout.connect") == 0);
   t.connected = true;
@@ -333,9 +337,17 @@ static bool fits(cw_kind kind, curl_easytype type) {
   case CW_KIND_SECONDS:
     return type == CURLOT_LONG || type == CURLOT_VALUES || type == CURLOT_OFF_T;
   case CW_KIND_CA:
+  case CW_KIND_PAIR:
   case CW_KIND_TEXT:
   case CW_KIND_TOKEN:
+  case CW_KIND_TOKEN68:
     return type == CURLOT_STRING;
+  case CW_KIND_BODY:
+  case CW_KIND_FILE:
+    return type == CURLOT_FUNCTION;
+  case CW_KIND_PARTS:
+  case CW_KIND_VALUE:
+    return type == CURLOT_OBJECT;
   case CW_KIND_FIELDS:
     return type == CURLOT_SLIST;
   default:

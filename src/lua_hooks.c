@@ -1,0 +1,64 @@
+/* lua_hooks: the functions given with a request or its client. Knows Lua and
+** option.
+** SPDX-License-Identifier: MIT */
+#include "lua_hooks.h"
+
+#include "lua_client.h"
+
+/* The rows whose value may be a function. */
+static const cw_option_id hooks[] = {CW_OPT_AUTH_BEARER, CW_OPT_CHECK};
+
+/* Pushes what a table of options has for the row, a function or anything. */
+static void push_option(lua_State *L, int options, cw_option_id id) {
+  const cw_option *row = &cw_options[id];
+  if (row->group) {
+    lua_getfield(L, options, row->group);
+    if (lua_istable(L, -1))
+      lua_getfield(L, -1, row->name);
+    else
+      lua_pushnil(L);
+    lua_remove(L, -2);
+  } else {
+    lua_getfield(L, options, row->name);
+  }
+}
+
+bool cwl_push_hook(lua_State *L, const cw_exchange *x, int options, int client,
+                   cw_option_id id) {
+  if (x->request.own.set & cw_option_bit(id)) {
+    push_option(L, options, id);
+  } else {
+    lua_getiuservalue(L, client, CWL_CLIENT_HOOKS);
+    lua_rawgeti(L, -1, (int)id);
+    lua_remove(L, -2);
+  }
+  if (lua_isfunction(L, -1)) return true;
+  lua_pop(L, 1);
+  return false;
+}
+
+static void push_kept(lua_State *L, const cw_settings *own, int options,
+                      int parent, cw_option_id id) {
+  if (own->set & cw_option_bit(id)) {
+    push_option(L, options, id);
+  } else if (own->unset & cw_option_bit(id) || lua_isnil(L, parent)) {
+    lua_pushnil(L);
+  } else {
+    lua_getiuservalue(L, parent, CWL_CLIENT_HOOKS);
+    lua_rawgeti(L, -1, (int)id);
+    lua_remove(L, -2);
+  }
+}
+
+void cwl_keep_hooks(lua_State *L, const cw_settings *own, int options,
+                    int parent, int client) {
+  lua_newtable(L);
+  for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++) {
+    push_kept(L, own, options, parent, hooks[i]);
+    if (lua_isfunction(L, -1))
+      lua_rawseti(L, -2, (int)hooks[i]);
+    else
+      lua_pop(L, 1);
+  }
+  lua_setiuservalue(L, client, CWL_CLIENT_HOOKS);
+}
