@@ -79,6 +79,8 @@ local samples = {
     { set = "method = 'POST'" },
   },
   multipart = { { set = "method = 'POST', multipart = { { name = 'a', 'b' } }" } },
+  on_end = { { set = "on_end = function() end", unfelt = true } },
+  progress = { { set = "progress = function() return false end" } },
   query = { { set = "query = { sample = 'value' }" } },
   redirects = { { set = "redirects = 0", ask = "peer.moved" } },
   ["retry.max_delay"] = { { set = "retry = { max_delay = 1 }", unfelt = true } },
@@ -103,13 +105,15 @@ local samples = {
     { set = "tls = { verify = false }", ask = "peer.wrong_name" },
     { set = "tls = { verify = false }", ask = "peer.expired" },
   },
+  trace = { { set = "trace = io.tmpfile()", unfelt = true } },
   url = {}, -- there is no request without one
   user_agent = { { set = "user_agent = 'a sample'" } },
 }
 
 describe("The options table", function()
-  local kinds = { "any value", "boolean", "boolean or function", "integer",
+  local kinds = { "any value", "boolean", "boolean or function", "function", "integer",
     "list of names", "list of parts", "list of statuses and error codes",
+    "open file",
     "path or PEM text", "path or file", "seconds", "string",
     "string or function", "table", "{user, password}" }
   local known = {}
@@ -302,6 +306,8 @@ describe("An option", function()
   }
   local takes = {
     ["any value"] = setmetatable({}, { __index = function() return true end }),
+    ["function"] = { ["function"] = true },
+    ["open file"] = { userdata = true },
     ["list of names"] = { table = true },
     ["list of parts"] = { table = true },
     ["list of statuses and error codes"] = { table = true },

@@ -202,6 +202,15 @@ bool cw_content_sent(const cw_content *c) {
   return c->length < 0 || c->sent == (uint64_t)c->length;
 }
 
+int64_t cw_content_length(const cw_content *c) {
+  int64_t length = c->kind == CW_CONTENT_NONE || c->count ? 0 : c->length;
+  for (size_t i = 0; i < c->count && length >= 0; i++) {
+    int64_t more = c->parts[i].content.length;
+    length = more < 0 ? -1 : length + more;
+  }
+  return length;
+}
+
 uint64_t cw_content_progress(const cw_content *c) {
   uint64_t sent = c->sent;
   for (size_t i = 0; i < c->count; i++)

@@ -81,6 +81,10 @@ bool cw_content_rewind(cw_content *c);
 /* Whether all of it has been handed out. */
 bool cw_content_sent(const cw_content *c);
 
+/* How many bytes it has, with those of its parts but not what libcurl puts
+** between them; -1: not known. */
+int64_t cw_content_length(const cw_content *c);
+
 /* Bytes of it that have been read, with those of its parts. */
 uint64_t cw_content_progress(const cw_content *c);
 

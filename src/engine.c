@@ -34,7 +34,7 @@ struct cw_engine {
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
   cw_deadlines deadlines;
-  cw_link open, free, doomed, news, new_phase, exchanges; /* rings */
+  cw_link open, free, doomed, news, over, new_phase, exchanges; /* rings */
   size_t free_count, max_open, idle_connections;
   long pool; /* CURLMOPT_MAXCONNECTS as it was last set */
   cw_ledger ledger;
@@ -169,6 +169,7 @@ cw_engine *cw_engine_new(void) {
   cw_list_init(&e->free);
   cw_list_init(&e->doomed);
   cw_list_init(&e->news);
+  cw_list_init(&e->over);
   cw_list_init(&e->new_phase);
   cw_list_init(&e->exchanges);
   if (!set_up_multi(e)) {
@@ -312,7 +313,10 @@ static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
     t->counters[i]->drained_bytes += t->drained;
   }
   if (t->body) cw_body_end(t->body);
+  t->response->info.end = (int)why;
+  t->response->info.ended = cw_engine_now(e);
   add_news(e, t->news);
+  if (t->over && cw_list_empty(t->over)) cw_list_append(&e->over, t->over);
   leave_connection(e, t);
   cw_transfer_detach(t);
 }
@@ -553,6 +557,8 @@ cw_link *cw_engine_next_news(cw_engine *e) {
   cw_list_remove(news);
   return news;
 }
+
+cw_link *cw_engine_over(cw_engine *e) { return &e->over; }
 
 /* What others ask --------------------------------------------------------- */
 

@@ -72,6 +72,9 @@ void cw_engine_stir(cw_engine *e, cw_link *news);
 /* Takes the next link out of the ring of owners with news; NULL: none. */
 cw_link *cw_engine_next_news(cw_engine *e);
 
+/* The ring of owners, of those who asked for it, whose transfers have ended. */
+cw_link *cw_engine_over(cw_engine *e);
+
 int64_t cw_engine_now(cw_engine *e); /* reads the clock, microseconds */
 
 /* The ring of open transfers, by 'open_link', oldest first. */

@@ -68,8 +68,8 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
 void cw_error_from_status(cw_error *e, int status, const char *reason);
 
 /* Whether a status says "later", or is one of a gateway's (RFC 9110 section
-*15):
-** the same request may then succeed. */
+ *15):
+ ** the same request may then succeed. */
 bool cw_status_retryable(int status);
 
 const char *cw_code_name(cw_code code);

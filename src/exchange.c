@@ -50,6 +50,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   cw_response_init(&x->response);
   cw_body_init(&x->body, UINT64_MAX, CW_BODY_AHEAD, &x->error);
   cw_list_init(&x->news);
+  cw_list_init(&x->over);
   x->error.code = CW_OK;
   x->transfer = NULL;
   x->id = 0;
@@ -57,6 +58,10 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->history = NULL;
   x->hops = x->attempts = 0;
   x->alarm = (cw_alarm){.news = &x->news};
+  x->observed = x->told = false;
+  x->opening = true;
+  x->self = NULL;
+  x->shown = 0;
   x->put_off = x->stuck = x->renews = x->check = x->awaiting = x->handed_out =
     false;
 }
@@ -74,6 +79,7 @@ void cw_exchange_free(cw_exchange *x) {
   cw_engine_disarm(x->client->engine, &x->alarm);
   forget_history(x);
   cw_list_remove(&x->news);
+  cw_list_remove(&x->over);
   cw_list_remove(&x->made);
   cw_body_clear(&x->body);
   cw_response_clear(&x->response);
@@ -109,6 +115,7 @@ static void enter(cw_exchange *x, cw_engine *e, cw_transfer *t) {
   t->counters[1] = &x->client->counters;
   t->holder = &x->transfer;
   t->news = &x->news;
+  t->over = x->observed ? &x->over : NULL;
   t->deadline = deadline_of(x);
   if (!cw_engine_enter(e, t, &x->client->ring)) return;
   x->transfer = t;
@@ -369,8 +376,45 @@ bool cw_exchange_settled(cw_exchange *x) {
   return x->body.coded || x->body.paused || cw_body_ready(&x->body);
 }
 
+/* What has become of it is known: who asked is told at the next chance. */
+static void decide(cw_exchange *x) {
+  x->opening = false;
+  if (x->observed && !x->told && cw_list_empty(&x->over))
+    cw_list_append(cw_engine_over(x->client->engine), &x->over);
+}
+
+bool cw_exchange_moved(cw_exchange *x) {
+  uint64_t moved = x->body.came + cw_content_progress(&x->request.content);
+  bool is_new = moved != x->shown;
+  x->shown = moved;
+  return is_new;
+}
+
+cw_exchange *cw_exchange_next_over(cw_engine *e) {
+  cw_link *ring = cw_engine_over(e);
+  while (!cw_list_empty(ring)) {
+    cw_exchange *x = CW_LIST_ENTRY(ring->next, cw_exchange, over);
+    cw_list_remove(&x->over);
+    if (x->transfer || x->opening || x->told) continue; /* a hop, for one */
+    x->told = true;
+    return x;
+  }
+  return NULL;
+}
+
+void cw_exchange_abandon(cw_exchange *x) {
+  if (!x->observed || x->told) {
+    cw_exchange_free(x);
+    return;
+  }
+  x->self = x;
+  x->owner = &x->self;
+  decide(x);
+}
+
 void cw_exchange_hand_out(cw_exchange *x) {
   x->handed_out = true;
+  decide(x);
   if (!x->transfer) return;
   x->transfer->eager = 0;
   x->transfer->done_as = CW_BY_ARRIVED;
@@ -481,6 +525,11 @@ void cw_exchange_fail(cw_exchange *x, cw_code code, const char *text) {
   give_up_failed(x);
 }
 
+void cw_exchange_cancel(cw_exchange *x, const char *why) {
+  x->stuck = x->opening;
+  cw_exchange_fail(x, CW_ERR_CANCELLED, why);
+}
+
 void cw_exchange_show_refused(cw_exchange *x) {
   cw_exchange_want(x, CW_WANT_BYTES, CW_REFUSED_BYTES);
   cw_body_ready(&x->body);
@@ -509,6 +558,7 @@ void cw_exchange_release(cw_exchange *x, cw_end why) {
     cw_engine_release(x->client->engine, x->transfer, why, drains(why));
   }
   cw_body_close(&x->body);
+  decide(x);
 }
 
 void cw_exchange_count_unclosed(cw_exchange *x) {

@@ -32,10 +32,16 @@ typedef struct cw_exchange {
   cw_link made;               /* in its ring of all exchanges */
   struct cw_exchange **owner; /* who has it: a pointer to be NULLed if the
                               ** engine is shut down first */
+  struct cw_exchange *self;   /* itself, when it is its own owner */
   uint64_t id;
   int64_t opened; /* when, on the engine's clock */
   cw_site site;   /* the line that asked */
   const char *opener;
+  cw_link over;      /* in the engine's ring of those that have ended */
+  bool observed;     /* somebody is to be told of its end ... */
+  bool told;         /* ... and was */
+  bool opening;      /* it is not decided what becomes of it */
+  uint64_t shown;    /* bytes in and out when its progress was last told */
   cw_hop *history;   /* owned: the redirects that were followed */
   unsigned hops;     /* so many */
   unsigned attempts; /* requests made, but for those that a redirect led to */
@@ -82,6 +88,9 @@ bool cw_exchange_stale(cw_exchange *x);
 void cw_exchange_renew(cw_exchange *x);
 void cw_exchange_keep_refusal(cw_exchange *x);
 
+/* Somebody does not want it any more: as an error, now or for its reader. */
+void cw_exchange_cancel(cw_exchange *x, const char *why);
+
 /* Ends it before its response; the error is set. */
 void cw_exchange_abort(cw_exchange *x);
 
@@ -100,6 +109,18 @@ bool cw_exchange_settled(cw_exchange *x);
 
 static inline bool cw_exchange_failed(const cw_exchange *x) {
   return x->error.code != CW_OK && (!x->response.final || x->stuck);
+}
+
+/* Whether something has come or gone since this was last asked. */
+bool cw_exchange_moved(cw_exchange *x);
+
+/* The next one whose end is to be told, once; NULL: none. */
+cw_exchange *cw_exchange_next_over(cw_engine *e);
+
+/* Its owner is gone: frees it, or leaves it to be told of first. */
+void cw_exchange_abandon(cw_exchange *x);
+static inline bool cw_exchange_abandoned(const cw_exchange *x) {
+  return x->owner == &x->self;
 }
 
 /* It is handed out: nobody waits any more, until somebody reads. */

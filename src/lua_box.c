@@ -90,6 +90,7 @@ void cwl_move(lua_State *L, cwl_box *from, cwl_box *to) {
   lua_pushvalue(L, -1);
   lua_setiuservalue(L, 1, MOVED_TO);
   to->x = from->x;
+  to->watched = from->watched;
   to->x->owner = &to->x;
   from->x = NULL;
   from->ending = CWL_MOVED;

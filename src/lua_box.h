@@ -25,6 +25,7 @@ typedef struct cwl_box {
   cwl_form form;
   bool reading; /* a call is waiting for more of the body */
   bool slot;    /* the next __close is the opener's own slot letting go */
+  bool watched; /* it has a progress function, kept as "progress" */
   bool looped;  /* a loop has read it to its end: nobody need close it */
 } cwl_box;
 

@@ -163,6 +163,8 @@ static cwl_state *push_state(lua_State *L) {
   lua_setiuservalue(L, -2, CWL_TASKS);
   push_weak(L, "k");
   lua_setiuservalue(L, -2, CWL_TOKENS);
+  lua_newtable(L);
+  lua_setiuservalue(L, -2, CWL_ENDS);
   s->engine = cw_engine_new();
   if (!s->engine) luaL_error(L, "not enough memory");
   lua_pushvalue(L, -1);

@@ -5,8 +5,10 @@
 
 #include "lua_client.h"
 
-/* The rows whose value may be a function. */
-static const cw_option_id hooks[] = {CW_OPT_AUTH_BEARER, CW_OPT_CHECK};
+/* The rows whose value may be a function, or an open file. */
+static const cw_option_id hooks[] = {CW_OPT_AUTH_BEARER, CW_OPT_CHECK,
+                                     CW_OPT_ON_END, CW_OPT_PROGRESS,
+                                     CW_OPT_TRACE};
 
 /* Pushes what a table of options has for the row, a function or anything. */
 static void push_option(lua_State *L, int options, cw_option_id id) {
@@ -23,16 +25,22 @@ static void push_option(lua_State *L, int options, cw_option_id id) {
   }
 }
 
+static bool is_hook(lua_State *L) {
+  return lua_isfunction(L, -1) || lua_isuserdata(L, -1);
+}
+
 bool cwl_push_hook(lua_State *L, const cw_exchange *x, int options, int client,
                    cw_option_id id) {
   if (x->request.own.set & cw_option_bit(id)) {
     push_option(L, options, id);
+  } else if (x->request.own.unset & cw_option_bit(id)) {
+    return false;
   } else {
     lua_getiuservalue(L, client, CWL_CLIENT_HOOKS);
     lua_rawgeti(L, -1, (int)id);
     lua_remove(L, -2);
   }
-  if (lua_isfunction(L, -1)) return true;
+  if (is_hook(L)) return true;
   lua_pop(L, 1);
   return false;
 }
@@ -55,7 +63,7 @@ void cwl_keep_hooks(lua_State *L, const cw_settings *own, int options,
   lua_newtable(L);
   for (size_t i = 0; i < sizeof hooks / sizeof *hooks; i++) {
     push_kept(L, own, options, parent, hooks[i]);
-    if (lua_isfunction(L, -1))
+    if (is_hook(L))
       lua_rawseti(L, -2, (int)hooks[i]);
     else
       lua_pop(L, 1);

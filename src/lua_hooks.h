@@ -6,9 +6,9 @@
 
 #include "lua_core.h"
 
-/* Pushes the function that holds for a request: that in its options at
-** 'options' (or nil there), or that of the client at 'client'. False: there is
-** none, and nothing is pushed. */
+/* Pushes the function (or open file) that holds for a request: its own, from
+** the options at 'options' (or nil there), else that of the client at 'client'.
+** False: there is none, and nothing is pushed. */
 bool cwl_push_hook(lua_State *L, const cw_exchange *x, int options, int client,
                    cw_option_id id);
 

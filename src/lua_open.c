@@ -9,6 +9,7 @@
 #include "lua_content.h"
 #include "lua_error.h"
 #include "lua_hooks.h"
+#include "lua_observer.h"
 #include "lua_options.h"
 #include "lua_read.h"
 #include "lua_token.h"
@@ -70,6 +71,7 @@ static void push_failure(lua_State *L, cw_exchange *x, const cw_error *e) {
   luaL_pushfail(L);
   cwl_push_error(L, x, e);
   cw_exchange_release(x, CW_BY_ERROR);
+  cwl_tell_ends(L, cwl_state_of(L));
 }
 
 int cwl_refuse(lua_State *L, cw_exchange *x) {
@@ -102,6 +104,7 @@ static int hand_out(lua_State *L, cwl_box *b) {
   }
   int results = cwl_push_form(L, RESPONSE, b->form);
   b->slot = true;
+  cwl_tell_ends(L, cwl_state_of(L));
   return results;
 }
 
@@ -166,6 +169,7 @@ static void take_token(lua_State *L, cw_exchange *x, int status) {
 /* nil, err or a response to be handed out. */
 static int opened(lua_State *L, cwl_box *b) {
   cw_exchange *x = b->x;
+  if (!cw_exchange_failed(x)) cwl_tell_progress(L, b);
   if (cw_exchange_failed(x)) return fail_opening(L, b);
   if (x->check && !cw_response_ok(&x->response)) return refuse(L, b);
   if (check_of(x) == CWL_CHECK_FUNCTION) return call_check(L, x);
@@ -222,6 +226,7 @@ static int opened_k(lua_State *L, int status, lua_KContext context) {
     context &= RETRIED;
     turn next = next_turn(L, x, context & RETRIED);
     if (next == OPENED) return opened(L, b);
+    cwl_tell_progress(L, b);
     if (next == RETRY) context |= RETRIED;
     if (next == CALL_FOR_PIECE) {
       status = lua_pcallk(L, 0, 2, 0, context | FED, opened_k);
@@ -257,6 +262,7 @@ static bool read_request(lua_State *L, cw_exchange *x) {
   set_method(L, x);
   x->check = check_of(x) == CWL_CHECK_STATUS;
   x->renews = cwl_wants_token(x);
+  cwl_observe(L, lua_touserdata(L, RESPONSE), OPTIONS, CLIENT);
   const char *url = lua_tolstring(L, URL, &length);
   if (!cw_request_set_url(&x->request, url, length, &c->last_url, &x->error))
     return false;
@@ -280,6 +286,7 @@ static int open(lua_State *L, cwl_form form) {
     return cwl_raise(L, "url: string expected, got %s",
                      luaL_typename(L, URL - 1));
   cwl_tell_leaks(L, s);
+  cwl_tell_ends(L, s);
   cwl_box *b = cwl_new_box(L);
   lua_insert(L, RESPONSE);
   b->form = form;
@@ -294,9 +301,8 @@ static int open(lua_State *L, cwl_form form) {
   return opened_k(L, LUA_OK, 0);
 }
 
-/* open(client, method | nil, url, options | nil [, previous]) -> response |
-*nil,
-** err. 'previous' is a response whose request is made again. */
+/* open(client, method | nil, url, options | nil [, previous]) -> response, or
+** nil, err. 'previous' is a response whose request is made again. */
 static int m_open(lua_State *L) { return open(L, CWL_RESPONSE); }
 
 /* The same -> iterator, nil, nil, what its loop closes; a failure is raised */

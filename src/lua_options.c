@@ -143,13 +143,20 @@ static void read_check(lua_State *L, int value, const cw_option *row,
   cw_settings_number(s, id, check);
 }
 
-/* What a request sends as its body is taken from the table by who opens it
-** (lua_content); here it is only noted. */
-static void note_body(lua_State *L, int value, const cw_option *row,
-                      cw_settings *s, cw_option_id id) {
+static bool is_open_file(lua_State *L, int value) {
+  const luaL_Stream *stream = luaL_testudata(L, value, LUA_FILEHANDLE);
+  return stream && stream->closef;
+}
+
+/* Functions, files and what is sent as a body are taken from the table by who
+** opens the request (lua_hooks, lua_content); here they are only noted. */
+static void note_value(lua_State *L, int value, const cw_option *row,
+                       cw_settings *s, cw_option_id id) {
   bool text = lua_type(L, value) == LUA_TSTRING;
   bool good = text;
   if (row->kind == CW_KIND_BODY) good = text || lua_isfunction(L, value);
+  if (row->kind == CW_KIND_FUNCTION) good = lua_isfunction(L, value);
+  if (row->kind == CW_KIND_HANDLE) good = is_open_file(L, value);
   if (row->kind == CW_KIND_FILE)
     good = text || luaL_testudata(L, value, LUA_FILEHANDLE);
   if (row->kind == CW_KIND_PARTS) good = lua_istable(L, value);
@@ -359,9 +366,11 @@ static void read_value(lua_State *L, int value, cw_settings *s,
   switch (row->kind) {
   case CW_KIND_BODY:
   case CW_KIND_FILE:
+  case CW_KIND_FUNCTION:
+  case CW_KIND_HANDLE:
   case CW_KIND_PARTS:
   case CW_KIND_VALUE:
-    note_body(L, value, row, s, id);
+    note_value(L, value, row, s, id);
     break;
   case CW_KIND_BOOLEAN:
     if (!lua_isboolean(L, value)) expected(L, row, value);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "lua_observer.h"
 #include "lua_reader.h"
 
 /* One format of io's, read from the stack. */
@@ -147,6 +148,7 @@ static int loop_close(lua_State *L) {
   b->looped = true;
   if (b->x && (b->form != CWL_RESPONSE || !at_end(b->x)))
     cwl_end(L, b, CWL_LOOP_LEFT, CW_BY_ITERATOR);
+  cwl_tell_ends(L, lua_touserdata(L, CWL_STATE));
   return 0;
 }
 

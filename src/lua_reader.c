@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_reader.h"
 
+#include "lua_observer.h"
 #include "lua_wait.h"
 
 void cwl_let_go(cwl_box *b) {
@@ -47,12 +48,18 @@ cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
     cwl_check_open(L);
     cw_exchange_want(b->x, wish->want, wish->amount);
   }
-  while (!cw_exchange_ready(b->x))
+  while (!cw_exchange_ready(b->x)) {
+    cwl_tell_progress(L, b);
+    if (b->ending != CWL_IN_USE || !b->x) break;
     if (!cwl_wait_to_read(L, b, wish)) lua_error(L);
+  }
+  cwl_tell_progress(L, b);
+  if (!b->x) cwl_given_up(L, b);
   bool found = cw_body_found(&b->x->body);
   cw_body_state state = b->x->body.state;
   cwl_let_go(b);
   if (b->ending != CWL_IN_USE || state == CW_BODY_CLOSED) cwl_given_up(L, b);
+  cwl_tell_ends(L, cwl_state_of(L));
   if (found) return CWL_FOUND;
   if (state != CW_BODY_FAILED) return CWL_ENDED;
   cwl_fail_reading(L, b);

@@ -6,6 +6,7 @@
 
 #include "lua_box.h"
 #include "lua_headers.h"
+#include "lua_observer.h"
 #include "lua_open.h"
 #include "lua_read.h"
 #include "lua_reader.h"
@@ -40,6 +41,7 @@ static int r_check(lua_State *L) {
 /* r:close() -> true; twice is harmless */
 static int r_close(lua_State *L) {
   cwl_end(L, cwl_check_box(L), CWL_CLOSED, CW_BY_CLOSE);
+  cwl_tell_ends(L, lua_touserdata(L, CWL_STATE));
   lua_pushboolean(L, true);
   return 1;
 }
@@ -51,6 +53,7 @@ static int r_tbc(lua_State *L) {
     b->slot = false;
   else
     cwl_end(L, b, CWL_SCOPE_LEFT, CW_BY_TBC);
+  cwl_tell_ends(L, lua_touserdata(L, CWL_STATE));
   return 0;
 }
 
@@ -76,7 +79,7 @@ static int r_gc(lua_State *L) {
     cw_exchange_count_unclosed(x);
   b->x = NULL;
   b->ending = CWL_CLOSED;
-  cw_exchange_free(x);
+  cw_exchange_abandon(x);
   return 0;
 }
 
@@ -229,36 +232,8 @@ static int f_request(lua_State *L, cw_exchange *x) {
   return 1;
 }
 
-static void set_time(lua_State *L, const char *name, int64_t us) {
-  if (us > 0) cwl_set_number(L, name, (double)us / 1e6);
-}
-
-static void push_times(lua_State *L, const cw_times *t) {
-  lua_createtable(L, 0, 6);
-  set_time(L, "namelookup", t->namelookup);
-  set_time(L, "connect", t->connect);
-  set_time(L, "appconnect", t->appconnect);
-  set_time(L, "pretransfer", t->pretransfer);
-  set_time(L, "starttransfer", t->starttransfer);
-  set_time(L, "total", t->total);
-}
-
-/* What was measured, once the stream has ended; until then, what was received.
- */
 static int f_info(lua_State *L, cw_exchange *x) {
-  const cw_info *info = &x->response.info;
-  lua_createtable(L, 0, 6);
-  cwl_set_integer(L, "received", (int64_t)x->body.came);
-  cwl_set_boolean(L, "ended", info->filled);
-  cwl_set_integer(L, "sent", (int64_t)cw_content_progress(&x->request.content));
-  cwl_set_integer(L, "attempts", x->attempts);
-  cwl_set_integer(L, "redirects", x->hops);
-  if (!info->filled) return 1;
-  cwl_set_boolean(L, "reused", info->reused);
-  cwl_set_string(L, "remote_ip", info->remote_ip);
-  cwl_set_integer(L, "remote_port", info->remote_port);
-  push_times(L, &info->times);
-  lua_setfield(L, -2, "times");
+  cwl_push_info(L, x);
   return 1;
 }
 

@@ -96,6 +96,12 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
     .id = CURLOPT_MIMEPOST, .requests_only = true,
     .doc = "a form with files is sent (RFC 7578): {{name =, [1] = text | "
            "file = | body =, filename =, type =}, ...}"},
+  [CW_OPT_ON_END] = {.name = "on_end", .kind = CW_KIND_FUNCTION,
+    .doc = "function(info), called once when the request is over, however it "
+           "went: outcome, bytes, times, attempts"},
+  [CW_OPT_PROGRESS] = {.name = "progress", .kind = CW_KIND_FUNCTION,
+    .doc = "function{received, total, sent, send_total}, called while bytes "
+           "come and go; if it returns false the request is cancelled"},
   [CW_OPT_QUERY] = {.name = "query", .kind = CW_KIND_QUERY,
     .doc = "appended to the url, percent-encoded: name = value, name = "
            "{values}, or {{name, value}, ...}"},
@@ -141,6 +147,10 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
     .kind = CW_KIND_BOOLEAN, .id = CURLOPT_SSL_VERIFYPEER, .number = 1,
     .standard = "true",
     .doc = "false accepts any certificate, from anybody"},
+  [CW_OPT_TRACE] = {.name = "trace", .kind = CW_KIND_HANDLE,
+    .id = CURLOPT_DEBUGFUNCTION,
+    .doc = "an open file, such as io.stderr: what happens on the wire is "
+           "written there, without secrets and bodies"},
   [CW_OPT_URL] = {.name = "url", .kind = CW_KIND_TEXT, .requests_only = true,
     .doc = "http or https; may also stand first in the table"},
   [CW_OPT_USER_AGENT] = {.name = "user_agent", .kind = CW_KIND_TEXT,
@@ -161,6 +171,8 @@ static const char *const kinds[CW_KIND_COUNT] = {
   [CW_KIND_FIELDS] = "table",
   [CW_KIND_FILE] = "path or file",
   [CW_KIND_INTEGER] = "integer",
+  [CW_KIND_FUNCTION] = "function",
+  [CW_KIND_HANDLE] = "open file",
   [CW_KIND_NAMES] = "list of names",
   [CW_KIND_PAIR] = "{user, password}",
   [CW_KIND_PARTS] = "list of parts",

@@ -35,6 +35,8 @@ typedef enum cw_option_id {
   CW_OPT_MAX_BODY,
   CW_OPT_METHOD,
   CW_OPT_MULTIPART,
+  CW_OPT_ON_END,
+  CW_OPT_PROGRESS,
   CW_OPT_QUERY,
   CW_OPT_REDIRECTS,
   CW_OPT_RETRY_MAX_DELAY,
@@ -47,6 +49,7 @@ typedef enum cw_option_id {
   CW_OPT_TIMEOUT_IDLE,
   CW_OPT_TLS_CA,
   CW_OPT_TLS_VERIFY,
+  CW_OPT_TRACE,
   CW_OPT_URL,
   CW_OPT_USER_AGENT,
   CW_OPTION_COUNT
@@ -61,6 +64,8 @@ typedef enum cw_kind {
   CW_KIND_CONDITIONS, /* statuses and error codes: ",503,timeout," */
   CW_KIND_FIELDS,     /* header lines */
   CW_KIND_FILE,       /* path or handle: the request's content has it */
+  CW_KIND_FUNCTION,   /* the border's; the value says that there is one */
+  CW_KIND_HANDLE,     /* an open file of io's; the same */
   CW_KIND_INTEGER,    /* in the row's range */
   CW_KIND_NAMES,      /* of header lines; a list of fields without values */
   CW_KIND_PAIR,       /* user and password: "user:password" */

@@ -2,7 +2,9 @@
 ** SPDX-License-Identifier: MIT */
 #include "request.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "buf.h"
 
@@ -12,11 +14,14 @@ void cw_request_init(cw_request *r, cw_settings *defaults, cw_error *error) {
   r->defaults = cw_settings_retain(defaults);
   r->url = NULL;
   r->elsewhere = false;
+  r->trace = -1;
 }
 
 void cw_request_clear(cw_request *r) {
   cw_settings_clear(&r->own);
   cw_content_clear(&r->content);
+  if (r->trace >= 0) close(r->trace);
+  r->trace = -1;
   cw_settings_free(r->defaults);
   cw_url_free(r->url);
   r->defaults = NULL;
@@ -78,6 +83,12 @@ bool cw_request_set_url(cw_request *r, const char *url, size_t length,
     cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "the url is too long");
   cw_buf_clear(&whole);
   return ok;
+}
+
+bool cw_request_trace(cw_request *r, FILE *stream) {
+  fflush(stream);
+  r->trace = fcntl(fileno(stream), F_DUPFD_CLOEXEC, 0);
+  return r->trace >= 0;
 }
 
 /* Header lines ------------------------------------------------------------ */

@@ -14,6 +14,7 @@ typedef struct cw_request {
   cw_url *url;           /* a reference; NULL until set */
   bool elsewhere;        /* it has another origin than base_url */
   cw_content content;    /* what is sent with it */
+  int trace;             /* owned: where its trace is written; -1: none */
 } cw_request;
 
 /* Takes a reference to 'defaults'; 'error' is where its owner keeps its
@@ -27,9 +28,12 @@ void cw_request_clear(cw_request *r);
 bool cw_request_set_url(cw_request *r, const char *url, size_t length,
                         cw_url **last, cw_error *e);
 
-/* All is said: makes what is sent of it. Credentials of a client with a
-*base_url
-** are left out unless the url has its origin. False: out of memory. */
+/* A trace goes to a copy of the descriptor of 'stream', after what was written
+** there. False: none can be had. */
+bool cw_request_trace(cw_request *r, FILE *stream);
+
+/* All is said: makes what is sent of it. The credentials of a client with a
+** base_url are left out for another origin. False: out of memory. */
 bool cw_request_finish(cw_request *r);
 
 /* What is to be asked next instead: by GET and without its body; without its

@@ -17,8 +17,10 @@ typedef struct cw_info {
   cw_times times;
   char remote_ip[46];
   uint16_t remote_port;
-  bool reused; /* the connection had served another request */
-  bool filled; /* the stream has ended: these are the final figures */
+  bool reused;   /* the connection had served another request */
+  bool filled;   /* the stream has ended: these are the final figures */
+  int64_t ended; /* when, on the engine's clock ... */
+  int end;       /* ... and how (cw_end) */
 } cw_info;
 
 enum { CW_REASON_TEXT = 96 };

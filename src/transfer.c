@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "trace.h"
+
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
   DRAIN_TLS = 256 * 1024,
@@ -204,6 +206,16 @@ static int on_seek(void *data, curl_off_t offset, int origin) {
   return ok ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
+/* What happens, for the one who asked for a trace. */
+static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t n,
+                    void *data) {
+  (void)easy;
+  const cw_transfer *t = data;
+  if (t->request && t->request->trace >= 0)
+    cw_trace_write(t->request->trace, t->request, type, bytes, n);
+  return 0;
+}
+
 /* Tells the process's connections apart: the kernel gives one local port to
 ** several as long as they go to different addresses (FNV-1a of the peer's). */
 static uint64_t name_of(const char *ip, int port, int local_port) {
@@ -280,6 +292,8 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_HEADERDATA, t);
   SET(CURLOPT_WRITEFUNCTION, on_body);
   SET(CURLOPT_WRITEDATA, t);
+  SET(CURLOPT_DEBUGFUNCTION, on_debug);
+  SET(CURLOPT_DEBUGDATA, t);
   SET(CURLOPT_READFUNCTION, on_read);
   SET(CURLOPT_SEEKFUNCTION, on_seek);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
@@ -379,7 +393,8 @@ static CURLcode undo_once(cw_transfer *t) {
     rc = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
   if (t->fresh && !rc)
     rc = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L);
-  t->forbids_reuse = t->fresh = false;
+  if (t->traces && !rc) rc = curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 0L);
+  t->forbids_reuse = t->fresh = t->traces = false;
   return rc;
 }
 
@@ -431,9 +446,8 @@ static CURLcode set_parts(cw_transfer *t, cw_content *c) {
   return rc;
 }
 
-/* Content makes a POST or a PUT of any method to libcurl: that one is named,
-*and
-** set anew by the next request. */
+/* Content makes a POST or a PUT of any method to libcurl: the method is named
+** therefore, and set anew by the next request. */
 static CURLcode set_content(cw_transfer *t, cw_request *request) {
   cw_content *c = &request->content;
   CURLcode rc = CURLE_OK;
@@ -469,11 +483,18 @@ static bool goes_in_rounds(const cw_request *r) {
   return cw_settings_find(&r->own, r->defaults, CW_OPT_AUTH_DIGEST) != NULL;
 }
 
+static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
+  t->traces = request->trace >= 0;
+  if (!t->traces) return CURLE_OK;
+  return curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 1L);
+}
+
 static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
   if (!rc) rc = undo_once(t);
   if (!rc) rc = set_content(t, request);
+  if (!rc) rc = set_trace(t, request);
   if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
   return rc;
 }
@@ -481,6 +502,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
 bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
                          cw_response *response, cw_body *body,
                          cw_error *error) {
+  t->request = request;
   t->response = response;
   t->body = body;
   t->error = error;
@@ -565,10 +587,12 @@ void cw_transfer_detach(cw_transfer *t) {
   for (size_t i = 0; i < t->content->count; i++)
     t->content->parts[i].content.reader = NULL;
   t->content = NULL;
+  t->request = NULL;
   t->response = NULL;
   t->body = NULL;
   t->error = NULL;
   t->news = NULL;
+  t->over = NULL;
   if (t->holder) *t->holder = NULL;
   t->holder = NULL;
 }

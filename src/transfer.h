@@ -42,6 +42,7 @@ typedef struct cw_transfer {
              ** a handle has met, and gives up at the sixth */
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
+  bool traces;        /* CURLOPT_VERBOSE is set */
   curl_mime *mime;    /* owned: of the last request that had parts */
   cw_socket_calls calls;
   const unsigned *round; /* borrowed: counts the engine's looks at sockets */
@@ -50,6 +51,7 @@ typedef struct cw_transfer {
   cw_link *new_phase;    /* borrowed: its ring of transfers in another phase */
 
   /* of this exchange; all borrowed */
+  const cw_request *request;
   cw_content *content;
   cw_response *response;
   cw_body *body;
@@ -58,6 +60,7 @@ typedef struct cw_transfer {
   struct cw_transfer *
     *holder;      /* who uses it holds it here; NULLed at the end */
   cw_link *news;  /* their place in the ring 'touched' */
+  cw_link *over;  /* and in the engine's of those that have ended; NULL: none */
   cw_end done_as; /* how it counts when its stream ends by itself */
 
   /* how far it is */

@@ -40,9 +40,12 @@
 ---@field max_body? integer the largest body taken, in bytes; set, it holds for bodies read in pieces too
 ---@field method? string the request's method, of http.request and http.fetch
 ---@field multipart? list of parts a form with files is sent (RFC 7578): {{name =, [1] = text | file = | body =, filename =, type =}, ...}
+---@field on_end? function function(info), called once when the request is over, however it went: outcome, bytes, times, attempts
+---@field progress? function function{received, total, sent, send_total}, called while bytes come and go; if it returns false the request is cancelled
 ---@field query? table appended to the url, percent-encoded: name = value, name = {values}, or {{name, value}, ...}
 ---@field redirects? integer how many are followed; 0: the response that redirects is returned
 ---@field secret_headers? list of names names of header lines that stay behind when a redirect leads to another origin, as Authorization and Cookie do
+---@field trace? open file an open file, such as io.stderr: what happens on the wire is written there, without secrets and bodies
 ---@field url? string http or https; may also stand first in the table
 ---@field user_agent? string the User-Agent header
 ---@field auth? curlew.Auth

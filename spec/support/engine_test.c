@@ -344,6 +344,7 @@ static bool fits(cw_kind kind, curl_easytype type) {
     return type == CURLOT_STRING;
   case CW_KIND_BODY:
   case CW_KIND_FILE:
+  case CW_KIND_HANDLE:
     return type == CURLOT_FUNCTION;
   case CW_KIND_PARTS:
   case CW_KIND_VALUE:

@@ -1,0 +1,138 @@
+/* trace: what happens on the wire as text. Knows libcurl's debug data, request.
+** SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LONGEST = 1024 }; /* of a line that is written */
+
+/* What libcurl says by itself may hold anything, a url's password or a header
+** of HTTP/2 too: only what begins so is passed on. */
+static const char *const known[] = {
+  "  Trying ",
+  "Trying ",
+  "Connected to ",
+  "Connection ",
+  "Re-using ",
+  "Closing ",
+  "Could not resolve ",
+  "connect to ",
+  "Failed to connect ",
+  "ALPN",
+  "TLS",
+  "SSL",
+  " subject: ",
+  " start date: ",
+  " expire date: ",
+  " issuer: ",
+  " subjectAltName: ",
+  " SSL ",
+  " CAfile: ",
+  " CApath: ",
+  "Server certificate:",
+  "Using HTTP2",
+  "Using Stream ID",
+  "Recv failure: ",
+  "Send failure: ",
+  "OpenSSL ",
+  "Operation timed out ",
+  "Mark bundle ",
+  "We are completely uploaded",
+  "HTTP error before end of send",
+  "Done waiting for 100-continue",
+  "Empty reply from server",
+};
+
+static bool passes(cw_text line) {
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    size_t n = strlen(known[i]);
+    if (line.length >= n && memcmp(line.bytes, known[i], n) == 0) return true;
+  }
+  return false;
+}
+
+/* One line in one call: others may write there too. What cannot be written is
+** lost. */
+static void put(int fd, char sign, cw_text text, const char *more) {
+  char line[LONGEST + 32];
+  int n = (int)(text.length < LONGEST ? text.length : LONGEST);
+  int size =
+    snprintf(line, sizeof line, "%c %.*s%s\n", sign, n, text.bytes, more);
+  ssize_t written = write(fd, line, (size_t)size);
+  (void)written;
+}
+
+static bool secret(const cw_request *r, cw_text name) {
+  return cw_settings_secret(&r->own, r->defaults, name) ||
+         cw_text_is(name, "set-cookie");
+}
+
+/* "GET /path?query HTTP/1.1" without what the query says. */
+static void put_request_line(int fd, cw_text line) {
+  const char *query = memchr(line.bytes, '?', line.length);
+  if (query) line.length = (size_t)(query - line.bytes);
+  put(fd, '>', line, query ? "?..." : "");
+}
+
+static void put_field(int fd, const cw_request *r, char sign, cw_text line) {
+  const char *colon = memchr(line.bytes, ':', line.length);
+  size_t n = colon ? (size_t)(colon - line.bytes) : 0;
+  bool hides = colon && secret(r, (cw_text){line.bytes, n});
+  cw_text shown = {line.bytes, hides ? n + 1 : line.length};
+  bool leads = colon && cw_text_is((cw_text){line.bytes, n}, "location");
+  const char *query = leads ? memchr(line.bytes, '?', line.length) : NULL;
+  if (query) shown.length = (size_t)(query - line.bytes);
+  put(fd, sign, shown, hides ? " ***" : query ? "?..." : "");
+}
+
+static void put_head(int fd, const cw_request *r, char sign, cw_text head) {
+  bool first = sign == '>';
+  while (head.length) {
+    const char *end = memchr(head.bytes, '\n', head.length);
+    size_t n = end ? (size_t)(end - head.bytes) + 1 : head.length;
+    cw_text line = {head.bytes, n};
+    while (line.length && (line.bytes[line.length - 1] == '\n' ||
+                           line.bytes[line.length - 1] == '\r'))
+      line.length--;
+    if (first)
+      put_request_line(fd, line);
+    else
+      put_field(fd, r, sign, line);
+    first = false;
+    head = (cw_text){head.bytes + n, head.length - n};
+  }
+}
+
+static void put_count(int fd, char sign, size_t n) {
+  char text[48];
+  int length = snprintf(text, sizeof text, "[%zu bytes]", n);
+  put(fd, sign, (cw_text){text, (size_t)length}, "");
+}
+
+void cw_trace_write(int fd, const cw_request *r, curl_infotype type,
+                    const char *data, size_t n) {
+  cw_text text = {data, n};
+  switch (type) {
+  case CURLINFO_TEXT:
+    while (text.length && text.bytes[text.length - 1] == '\n')
+      text.length--;
+    if (passes(text)) put(fd, '*', text, "");
+    break;
+  case CURLINFO_HEADER_OUT:
+    put_head(fd, r, '>', (cw_text){data, n});
+    break;
+  case CURLINFO_HEADER_IN:
+    put_head(fd, r, '<', (cw_text){data, n});
+    break;
+  case CURLINFO_DATA_OUT:
+    put_count(fd, '}', n);
+    break;
+  case CURLINFO_DATA_IN:
+    put_count(fd, '{', n);
+    break;
+  default:
+    break;
+  }
+}
