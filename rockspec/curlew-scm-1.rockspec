@@ -40,10 +40,13 @@ build = {
   install = {
     lua = {
       ["curlew.init"] = "lua/curlew/init.lua",
+      ["curlew.form"] = "lua/curlew/form.lua",
       ["curlew.json"] = "lua/curlew/json.lua",
       ["curlew.leaks"] = "lua/curlew/leaks.lua",
+      ["curlew.multipart"] = "lua/curlew/multipart.lua",
       ["curlew.page"] = "lua/curlew/page.lua",
       ["curlew.shape"] = "lua/curlew/shape.lua",
+      ["curlew.tree"] = "lua/curlew/tree.lua",
     },
     lib = {
       ["curlew.core"] = "curlew/core.so",
