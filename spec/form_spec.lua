@@ -2,7 +2,11 @@
 -- functions, so nothing is sent here.
 
 local form = require "curlew.form"
+local http = require "curlew"
 local multipart = require "curlew.multipart"
+local shape = require "curlew.shape"
+
+local HERE = debug.getinfo(1, "S").short_src
 
 local function assert_raises(text, f, ...)
   local ok, message = pcall(f, ...)
@@ -313,5 +317,104 @@ describe("The option json", function()
     assert_raises_with("reference cycle", json.default.encode, ring())
     assert.equal('{\n  "a":1\n}', json.default.encode({ a = 1 },
       { indent = true }))
+  end)
+end)
+
+-- ---- on their way to the core ----
+
+describe("Shaping a request", function()
+  local function encode(value) return "<" .. tostring(value) .. ">" end
+
+  local function shaped(...)
+    local url, options = ...
+    return select(2, shape.request(url, options, nil, encode))
+  end
+
+  it("makes text or a list of each word, in a table of its own", function()
+    local parts = { { name = "a", "b" } }
+    local cases = {
+      { { json = 1 }, { json = "<1>" } },
+      { { json = true, headers = {} }, { json = "<true>", headers = {} } },
+      { { form = { a = "b c" } }, { form = "a=b+c" } },
+      { { form = {} }, { form = "" } },
+      { { multipart = parts, check = true },
+        { multipart = { { name = "a", "b" } }, check = true } },
+    }
+    for _, case in ipairs(cases) do
+      local given = {}
+      for name, value in pairs(case[1]) do given[name] = value end
+      assert.same(case[2], shaped("http://h/", case[1]))
+      assert.same(given, case[1])
+    end
+  end)
+
+  it("leaves alone what is not its own", function()
+    local options = { body = "text", check = true }
+    assert.equal(options, shaped("http://h/", options))
+    local handle = io.stdout
+    options = { file = handle, json = false, form = false, multipart = false }
+    assert.same(options, shaped("http://h/", options))
+  end)
+
+  it("takes the url out of a table that holds it, and nowhere else", function()
+    assert.same({ json = "<1>" }, shaped { "http://h/", json = 1 })
+    assert.same({ json = "<1>" }, shaped { url = "http://h/", json = 1 })
+    assert.same({ json = "<1>", url = "http://i/" },
+      shaped("http://h/", { json = 1, url = "http://i/" }))
+    assert.same({ url = "http://i/" },
+      shaped("http://h/", { query = {}, url = "http://i/" }))
+  end)
+
+  -- No tail calls: they leave no line to name.
+  local address = "http://127.0.0.1:1/"
+  local doors = {
+    get = function(o) assert(http.get(address, o)) end,
+    fetch = function(o) assert(http.fetch(address, o)) end,
+    request = function(o)
+      o.url = address
+      assert(http.request(o))
+    end,
+    client = function(o)
+      local client <close> = http.client()
+      assert(client:fetch(address, o))
+    end,
+  }
+
+  for name, door in pairs(doors) do
+    it("raises at the caller's line, by " .. name, function()
+      local info = debug.getinfo(door, "S")
+      local function refuses(options, text)
+        local ok, message = pcall(door, options)
+        assert.is_false(ok)
+        local file, line, said = message:match("^(.-):(%d+): (.*)$")
+        assert.equal(HERE, file)
+        assert.is_true(tonumber(line) >= info.linedefined
+          and tonumber(line) <= info.lastlinedefined)
+        assert.equal(text, said)
+      end
+      refuses({ json = { a = 0 / 0 } },
+        "option 'json': a: a finite number expected, got nan")
+      refuses({ form = 1 }, "option 'form': table expected, got number")
+      refuses({ multipart = {} }, "option 'multipart': it has no part")
+      refuses({ json = 1, form = {} },
+        "options 'form' and 'json': one body at most")
+      refuses({ body = "x", multipart = { { name = "a", "b" } } },
+        "options 'body' and 'multipart': one body at most")
+      refuses({ file = "x", json = {} },
+        "options 'file' and 'json': one body at most")
+    end)
+  end
+
+  it("encodes with the codec that is there now", function()
+    local before = http.json
+    local function broken() error("by mine", 0) end
+    http.json = { encode = broken, decode = broken }
+    local ok, message = pcall(doors.get, { json = {} })
+    http.json = 1
+    local ok2, message2 = pcall(doors.get, { json = {} })
+    http.json = before
+    assert.is_false(ok or ok2)
+    assert.matches(": option 'json': by mine$", message)
+    assert.matches(": http.json: a table with functions", message2)
   end)
 end)

@@ -54,6 +54,14 @@ function http.type(...)
   return core.type(...)
 end
 
+local function encode_json(value) return json.encode(value, http.json) end
+
+-- Arguments of a request, for the core. A tail call: what is wrong with them is
+-- wrong where the caller's caller is.
+local function shaped(url, options, words)
+  return shape.request(url, options, words, encode_json)
+end
+
 -- The two faces of one verb: http.get(url, options), client:get(url, options).
 local function define(name, method, opener)
   http[name] = function(url, options)
@@ -61,12 +69,12 @@ local function define(name, method, opener)
       return opener(default, method, url)
     end
     if url == http then teach_dot(name) end
-    return opener(default, method, shape.request(url, options))
+    return opener(default, method, shaped(url, options))
   end
 
   core.methods[name] = function(client, url, options)
     teach_colon(client, name)
-    return opener(client, method, shape.request(url, options, words_of(client)))
+    return opener(client, method, shaped(url, options, words_of(client)))
   end
 end
 
@@ -85,12 +93,12 @@ define("chunks", "GET", open_chunks)
 -- @treturn error what went wrong
 function http.request(options)
   if options == http then teach_dot("request") end
-  return open(default, nil, shape.request(options))
+  return open(default, nil, shaped(options))
 end
 
 function core.methods.request(client, options)
   teach_colon(client, "request")
-  return open(client, nil, shape.request(options, nil, words_of(client)))
+  return open(client, nil, shaped(options, nil, words_of(client)))
 end
 
 -- A body that is cut is a failure as any other: the request may be retried.
@@ -114,12 +122,12 @@ end
 -- @treturn error what went wrong
 function http.fetch(url, options)
   if url == http then teach_dot("fetch") end
-  return fetch(default, shape.request(url, options))
+  return fetch(default, shaped(url, options))
 end
 
 function core.methods.fetch(client, url, options)
   teach_colon(client, "fetch")
-  return fetch(client, shape.request(url, options, words_of(client)))
+  return fetch(client, shaped(url, options, words_of(client)))
 end
 
 -- What `http.json` decodes with now; its caller's caller has put it there.

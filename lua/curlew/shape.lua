@@ -3,66 +3,10 @@
 -- values that the options table checks.
 -- SPDX-License-Identifier: MIT
 
+local form = require "curlew.form"
+local multipart = require "curlew.multipart"
+
 local shape = {}
-
--- RFC 3986 section 2.3: what is not unreserved is percent-encoded.
-local function encode(text)
-  return (text:gsub("[^%w%-._~]", function(byte)
-    return ("%%%02X"):format(byte:byte())
-  end))
-end
-
-local encodable = { string = true, number = true, boolean = true }
-
-local function add_one(parts, name, value)
-  if not encodable[type(value)] then
-    error(("option 'query': %s: string, number, boolean or a list expected, "
-      .. "got %s"):format(name, type(value)), 0)
-  elseif value ~= false then
-    parts[#parts + 1] = encode(tostring(name)) .. "=" .. encode(tostring(value))
-  end
-end
-
-local function add_pair(parts, name, value)
-  if type(name) ~= "string" and type(name) ~= "number" then
-    error("option 'query': a name expected, got a " .. type(name), 0)
-  end
-  if type(value) ~= "table" then return add_one(parts, name, value) end
-  for _, one in ipairs(value) do add_one(parts, name, one) end
-end
-
--- The names of a table, but for its list part.
-local function sorted_names(t)
-  local names, listed = {}, #t
-  for name in pairs(t) do
-    if type(name) == "string" then
-      names[#names + 1] = name
-    elseif math.type(name) ~= "integer" or name < 1 or name > listed then
-      error("option 'query': a name expected, got " .. tostring(name), 0)
-    end
-  end
-  table.sort(names)
-  return names
-end
-
---- Encodes a query.
--- @tparam table t `{{name, value}, ...}`, in order, or name = value or a list
--- of values, sorted by name; false: none
--- @treturn string without the question mark
-function shape.query(t)
-  if type(t) ~= "table" then
-    error("option 'query': table expected, got " .. type(t), 0)
-  end
-  local parts = {}
-  for _, pair in ipairs(t) do
-    if type(pair) ~= "table" or #pair ~= 2 then
-      error("option 'query': {name, value} expected in a list", 0)
-    end
-    add_pair(parts, pair[1], pair[2])
-  end
-  for _, name in ipairs(sorted_names(t)) do add_pair(parts, name, t[name]) end
-  return table.concat(parts, "&")
-end
 
 -- Appends an encoded query to a url, before its fragment.
 local function with_query(url, query)
@@ -81,10 +25,12 @@ local function merge(defaults, own)
   if own == nil then return defaults end
   local merged = table.move(defaults, 1, #defaults, 1, {})
   table.move(own, 1, #own, #merged + 1, merged)
-  for _, name in ipairs(sorted_names(defaults)) do
+  for _, name in ipairs(form.names("query", defaults)) do
     merged[name] = defaults[name]
   end
-  for _, name in ipairs(sorted_names(own)) do merged[name] = own[name] end
+  for _, name in ipairs(form.names("query", own)) do
+    merged[name] = own[name]
+  end
   return merged
 end
 
@@ -95,7 +41,38 @@ local function copy(value)
   return to
 end
 
+-- At most one of them has a value.
+local bodies = { "body", "file", "form", "json", "multipart" }
+
+local function check_one_body(options)
+  local found
+  for _, name in ipairs(bodies) do
+    if options[name] and found then
+      error(("options '%s' and '%s': one body at most"):format(found, name), 0)
+    end
+    if options[name] then found = name end
+  end
+end
+
+-- The name of the option that is a body of words, and what the core reads for
+-- it; none: it has the body as it is, or false.
+local function shape_body(options, encode_json)
+  check_one_body(options)
+  if options.json then return "json", encode_json(options.json) end
+  if options.form then return "form", form.encode(options.form) end
+  if options.multipart then
+    return "multipart", multipart.parts(options.multipart)
+  end
+end
+
+local function has_body_of_words(options)
+  return options.json ~= nil or options.form ~= nil or options.multipart ~= nil
+end
+
+-- What the core is not to see: of a table that holds the url too, and of one
+-- that does not (a url in there is given twice, which it says).
 local shaped = { [1] = true, url = true, query = true }
+local shaped_query = { query = true }
 
 local function copy_without(options, names)
   local rest = {}
@@ -107,9 +84,10 @@ end
 
 -- A fault found here is the caller's: raise it at the line that called http.
 local function at_caller(f, ...)
-  local ok, result = pcall(f, ...)
+  local ok, result, more = pcall(f, ...)
+  if not ok and result == "not enough memory" then error(result, 0) end
   if not ok then error(result, 4) end
-  return result
+  return result, more
 end
 
 -- Takes the url out of get{url, ...} and request{url = ...}.
@@ -124,9 +102,10 @@ end
 -- @tparam string|table url or the table that holds it
 -- @tparam[opt] table options
 -- @tparam[opt] table words a client's defaults that the core does not know
+-- @tparam function encode_json of a value: its text, or raises without position
 -- @treturn string url with its query
 -- @treturn table|nil options for the core
-function shape.request(url, options, words)
+function shape.request(url, options, words, encode_json)
   local together = type(url) == "table" and options == nil
   if together then
     options = url
@@ -145,11 +124,16 @@ function shape.request(url, options, words)
   end
   local query = at_caller(merge, words and words.query, own)
   if query and type(url) == "string" then
-    url = with_query(url, at_caller(shape.query, query))
+    url = with_query(url, at_caller(form.query, query))
   end
-  if options and (together or own ~= nil) then
-    options = copy_without(options, shaped)
+  local body, text
+  if options and has_body_of_words(options) then
+    body, text = at_caller(shape_body, options, encode_json)
   end
+  if options and (together or own ~= nil or body) then
+    options = copy_without(options, together and shaped or shaped_query)
+  end
+  if body then options[body] = text end
   return url, options
 end
 
@@ -166,9 +150,9 @@ function shape.client(options, parent, parent_words)
   end
   local own
   if options then own = options.query end
-  if own then at_caller(shape.query, own) end -- found out now, not later
+  if own then at_caller(form.query, own) end -- found out now, not later
   local query = merge(parent_words and parent_words.query, own)
-  if own ~= nil then options = copy_without(options, { query = true }) end
+  if own ~= nil then options = copy_without(options, shaped_query) end
   return options, query and { query = copy(query) } or nil, parent
 end
 
