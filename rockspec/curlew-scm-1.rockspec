@@ -40,11 +40,13 @@ build = {
   install = {
     lua = {
       ["curlew.init"] = "lua/curlew/init.lua",
+      ["curlew.command"] = "lua/curlew/command.lua",
       ["curlew.form"] = "lua/curlew/form.lua",
       ["curlew.json"] = "lua/curlew/json.lua",
       ["curlew.leaks"] = "lua/curlew/leaks.lua",
       ["curlew.multipart"] = "lua/curlew/multipart.lua",
       ["curlew.page"] = "lua/curlew/page.lua",
+      ["curlew.request"] = "lua/curlew/request.lua",
       ["curlew.shape"] = "lua/curlew/shape.lua",
       ["curlew.tree"] = "lua/curlew/tree.lua",
     },

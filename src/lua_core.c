@@ -10,6 +10,7 @@
 #include "lua_headers.h"
 #include "lua_leaks.h"
 #include "lua_options.h"
+#include "lua_request.h"
 #include "lua_response.h"
 #include "lua_wait.h"
 #include "version.h"
@@ -165,6 +166,8 @@ static cwl_state *push_state(lua_State *L) {
   lua_setiuservalue(L, -2, CWL_TOKENS);
   lua_newtable(L);
   lua_setiuservalue(L, -2, CWL_ENDS);
+  push_weak(L, "k");
+  lua_setiuservalue(L, -2, CWL_WIRES);
   s->engine = cw_engine_new();
   if (!s->engine) luaL_error(L, "not enough memory");
   lua_pushvalue(L, -1);
@@ -297,6 +300,7 @@ int luaopen_curlew_core(lua_State *L) {
   cwl_open_error(L, state);
   cwl_open_headers(L, state);
   cwl_open_client(L, state);
+  cwl_open_request(L, state);
   cwl_open_response(L, state);
   cwl_open_wait(L, state);
   cwl_register(L, functions, state);

@@ -25,6 +25,7 @@ enum {
   CWL_TASKS,    /* weak keys: [thread] = true */
   CWL_TOKENS,   /* weak keys: [function] = what it said (lua_token) */
   CWL_ENDS,     /* [exchange] = function, of those that are observed */
+  CWL_WIRES,    /* weak keys: [request] = what else was sent */
   CWL_HOME,     /* the string behind 'home' */
   CWL_VALUES = CWL_HOME
 };

@@ -10,6 +10,7 @@
 #include "lua_open.h"
 #include "lua_read.h"
 #include "lua_reader.h"
+#include "lua_request.h"
 #include "lua_save.h"
 #include "parameter.h"
 
@@ -220,14 +221,7 @@ static int f_filename(lua_State *L, cw_exchange *x) {
 /* What was asked; for the eye and for logs. */
 static int f_request(lua_State *L, cw_exchange *x) {
   if (cwl_push_kept(L, "request")) return 1;
-  const cw_value *fields =
-    cw_settings_find(&x->request.own, x->request.defaults, CW_OPT_HEADERS);
-  lua_createtable(L, 0, 3);
-  cwl_set_string(L, "method", cw_request_method(&x->request));
-  cwl_set_string(L, "url", cw_url_show(x->request.url));
-  cw_headers **sent = cwl_new_headers(L);
-  if (fields) *sent = cw_fields_sent(&fields->fields);
-  lua_setfield(L, -2, "headers");
+  cwl_push_request(L, &x->request);
   cwl_keep(L, "request");
   return 1;
 }

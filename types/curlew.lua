@@ -70,6 +70,10 @@
 ---@field method string
 ---@field url string
 ---@field headers curlew.Headers
+local Request = {}
+
+---@return string
+function Request:curl() end
 
 ---@class curlew.Error
 ---@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"decode"|"status"|"json"|"file"|"cancelled"|"too_many_open"|"memory"

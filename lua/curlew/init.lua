@@ -12,6 +12,7 @@ local core = require "curlew.core"
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
 local page = require "curlew.page"
+require "curlew.request"
 local shape = require "curlew.shape"
 
 local open, words_of = core.open, core.words

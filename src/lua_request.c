@@ -1,0 +1,150 @@
+/* lua_request: what was asked, as a Lua value. Knows Lua and request.
+** SPDX-License-Identifier: MIT */
+#include "lua_request.h"
+
+#include "decoder.h"
+#include "lua_headers.h"
+
+/* What else is sent ------------------------------------------------------- */
+
+/* Options that change what is sent, or to whom; for the eye, so no secrets. */
+static const cw_option_id sent[] = {CW_OPT_DECODE, CW_OPT_HTTP_VERSION,
+                                    CW_OPT_TLS_CA, CW_OPT_TLS_VERIFY,
+                                    CW_OPT_USER_AGENT};
+
+/* The table 'group' of the table on top. */
+static void push_group(lua_State *L, const char *group) {
+  if (lua_getfield(L, -1, group) == LUA_TTABLE) return;
+  lua_pop(L, 1);
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, group);
+}
+
+static void push_value(lua_State *L, const cw_option *row,
+                       const cw_value *value) {
+  if (row->kind == CW_KIND_BOOLEAN)
+    lua_pushboolean(L, value->number != 0);
+  else if (row->kind == CW_KIND_CHOICE)
+    lua_pushstring(L, row->choices[value->integer]);
+  else
+    lua_pushstring(L, value->text);
+}
+
+static void set_option(lua_State *L, const cw_option *row,
+                       const cw_value *value) {
+  if (row->group)
+    push_group(L, row->group);
+  else
+    lua_pushvalue(L, -1);
+  push_value(L, row, value);
+  lua_setfield(L, -2, row->name);
+  lua_pop(L, 1);
+}
+
+static void set_options(lua_State *L, const cw_request *r) {
+  for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
+    const cw_value *value = cw_settings_find(&r->own, r->defaults, sent[i]);
+    if (value) set_option(L, &cw_options[sent[i]], value);
+  }
+}
+
+static const cw_value *find_fields(const cw_request *r) {
+  return cw_settings_find(&r->own, r->defaults, CW_OPT_HEADERS);
+}
+
+static const cw_headers *fields_of(const cw_request *r) {
+  const cw_value *fields = find_fields(r);
+  return fields ? fields->fields.list : NULL;
+}
+
+static bool removed(cw_text value) {
+  return value.length == cw_field_removed.length &&
+         *value.bytes == *cw_field_removed.bytes;
+}
+
+static bool has_removed(const cw_headers *h) {
+  for (size_t i = 0; i < cw_headers_count(h); i++)
+    if (removed(cw_headers_value(h, i))) return true;
+  return false;
+}
+
+/* The names of the lines that only take a default away. */
+static void push_removed(lua_State *L, const cw_headers *h) {
+  int n = 0;
+  lua_newtable(L);
+  for (size_t i = 0; i < cw_headers_count(h); i++) {
+    if (!removed(cw_headers_value(h, i))) continue;
+    cw_text name = cw_headers_name(h, i);
+    lua_pushlstring(L, name.bytes, name.length);
+    lua_rawseti(L, -2, ++n);
+  }
+}
+
+/* Whether there is anything to say that is not said by default. */
+static bool plain(const cw_request *r) {
+  uint64_t said = r->own.set | r->own.unset | r->defaults->set;
+  for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
+    if (said & cw_option_bit(sent[i])) return false;
+  return !has_removed(fields_of(r)) && !cw_url_userinfo(r->url);
+}
+
+/* Keeps beside the request on top what is not in it: not for everybody who
+** prints it, and not at all where there is nothing. */
+static void keep_wire(lua_State *L, const cw_request *r) {
+  if (plain(r)) return;
+  lua_getiuservalue(L, CWL_STATE, CWL_WIRES);
+  lua_pushvalue(L, -2);
+  lua_createtable(L, 0, 3);
+  cwl_set_boolean(L, "userinfo", cw_url_userinfo(r->url));
+  push_removed(L, fields_of(r));
+  lua_setfield(L, -2, "removed");
+  lua_newtable(L);
+  set_options(L, r);
+  lua_setfield(L, -2, "options");
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* wire(request) -> userinfo, removed, options of a request that is no plain
+** one, in a table | nil */
+static int m_wire(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_settop(L, 1);
+  lua_getiuservalue(L, CWL_STATE, CWL_WIRES);
+  lua_pushvalue(L, 1);
+  lua_rawget(L, -2);
+  return 1;
+}
+
+/* The request ------------------------------------------------------------- */
+
+static void set_headers(lua_State *L, const cw_request *r) {
+  const cw_value *fields = find_fields(r);
+  cw_headers **lines = cwl_new_headers(L);
+  if (fields) *lines = cw_fields_sent(&fields->fields);
+  lua_setfield(L, -2, "headers");
+}
+
+void cwl_push_request(lua_State *L, const cw_request *r) {
+  lua_createtable(L, 0, 3);
+  cwl_set_string(L, "method", cw_request_method(r));
+  cwl_set_string(L, "url", cw_url_show(r->url));
+  set_headers(L, r);
+  luaL_setmetatable(L, "curlew.request");
+  keep_wire(L, r);
+}
+
+static const luaL_Reg functions[] = {{"wire", m_wire}, {NULL, NULL}};
+static const luaL_Reg none[] = {{NULL, NULL}};
+
+void cwl_open_request(lua_State *L, int state) {
+  cwl_type(L, "curlew.request", none, none, state);
+  cwl_register(L, functions, state);
+  luaL_getmetatable(L, "curlew.request");
+  lua_getfield(L, -1, "__index");
+  lua_setfield(L, -3, "request_methods");
+  lua_pop(L, 1);
+  lua_pushliteral(L, CW_DECODER_ACCEPTED);
+  lua_setfield(L, -2, "accepted");
+}
