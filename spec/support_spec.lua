@@ -301,6 +301,72 @@ describe("nginx", function()
   end)
 end)
 
+describe("httpbin", function()
+  local httpbin
+
+  setup(function() httpbin = support.httpbin() end)
+
+  local function code(path, ...)
+    local _, out = curl("-o", "/dev/null", "-w", "%{http_code}",
+      httpbin.url .. path, ...)
+    return out
+  end
+
+  it("is started once", function()
+    assert.equal(httpbin, support.httpbin())
+    assert.equal("", httpbin:log())
+  end)
+
+  it("tells what it was sent", function()
+    local _, out = curl("-H", "X-Test: 1", "-d", "a=b", "-X", "PUT",
+      httpbin.url .. "/anything/x?c=d")
+    assert.matches('"X-Test":"1"', out, 1, true)
+    assert.matches('"a":"b"', out, 1, true)
+    assert.matches('"c":"d"', out, 1, true)
+    assert.matches('"method":"PUT"', out, 1, true)
+  end)
+
+  it("takes a chunked body", function()
+    local child <close> = posix.spawn { "curl", "-sS", "-T", "-",
+      httpbin.url .. "/put" }
+    assert.matches('"data":"piece"', (child:communicate("piece", 10)), 1, true)
+  end)
+
+  it("asks for credentials", function()
+    assert.equal("401", code("/basic-auth/u/p"))
+    assert.equal("200", code("/basic-auth/u/p", "-u", "u:p"))
+    assert.equal("401", code("/bearer"))
+    assert.equal("200", code("/bearer", "-H", "Authorization: Bearer t"))
+    assert.equal("401", code("/digest-auth/auth/u/p", "--digest", "-u", "u:x"))
+    for _, algorithm in ipairs { "MD5", "SHA-256" } do
+      assert.equal("200", code("/digest-auth/auth/u/p/" .. algorithm,
+        "--digest", "-u", "u:p"))
+    end
+  end)
+
+  it("leads on", function()
+    assert.equal("302", code("/redirect/2"))
+    assert.equal("200", code("/redirect/2", "-L"))
+  end)
+
+  it("keeps its connections", function()
+    local _, out = curl("-w", "%{num_connects} ", "-o", "/dev/null",
+      "-o", "/dev/null", httpbin.url .. "/get", httpbin.url .. "/get")
+    assert.equal("1 0 ", out)
+  end)
+
+  it("is gone when it is stopped", function()
+    local pid
+    do
+      local other <close> = require("spec.support.httpbin")(posix,
+        support.folder())
+      pid = other.pid
+      assert.is_true(posix.kill(pid, 0))
+    end
+    assert.is_false(posix.kill(pid, 0))
+  end)
+end)
+
 describe("an encoder", function()
   local encode = require "encode_support"
 

@@ -18,6 +18,7 @@ local posix = load_posix()
 local new_server = require("spec.support.server")
 local new_certificates = require("spec.support.certificates")
 local new_nginx = require("spec.support.nginx")
+local new_httpbin = require("spec.support.httpbin")
 
 local support = { posix = posix, build = build }
 
@@ -50,9 +51,16 @@ function support.nginx()
   return suite.nginx
 end
 
+--- The suite's httpbin: see httpbin.lua.
+function support.httpbin()
+  suite.httpbin = suite.httpbin or new_httpbin(posix, support.folder())
+  return suite.httpbin
+end
+
 --- Ends what the suite had.
 function support.stop()
   if suite.nginx then suite.nginx:close() end
+  if suite.httpbin then suite.httpbin:close() end
   for _, path in ipairs(suite.folders) do posix.remove_tree(path) end
   suite = { folders = {} }
 end
