@@ -54,6 +54,14 @@
 ---@field tls? curlew.Tls
 -- end
 
+---@class curlew.Part
+---@field name string
+---@field [1]? string|number
+---@field file? string|file*
+---@field body? fun(): string|nil, any
+---@field filename? string
+---@field type? string
+
 ---@class curlew.Info
 ---@field received integer bytes of body
 ---@field ended boolean
