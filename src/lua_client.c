@@ -83,7 +83,7 @@ static int m_client(lua_State *L) {
   box *b = lua_newuserdatauv(L, sizeof *b, 2);
   b->c = NULL;
   luaL_setmetatable(L, "curlew.client");
-  cw_settings *settings = *push_settings(L);
+  cw_settings **own = push_settings(L), *settings = *own;
   if (!lua_isnil(L, OPTIONS)) {
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
     cwl_options(L, OPTIONS, settings, CWL_FOR_CLIENT);
@@ -96,6 +96,8 @@ static int m_client(lua_State *L) {
   lua_setiuservalue(L, CLIENT, CWL_CLIENT_WORDS);
   b->c = cw_client_new(s->engine, settings);
   if (!b->c) return cwl_raise(L, "not enough memory");
+  cw_settings_free(settings); /* the client has its own reference */
+  *own = NULL;                /* a finalizer may lack memory for its stack */
   lua_settop(L, CLIENT);
   return 1;
 }

@@ -11,7 +11,8 @@ local function is_folder(path)
   return file ~= nil
 end
 
--- What was sent that the request does not show.
+-- What command.line takes: the request, and what was sent that it does not show.
+-- The core says of a body where there is one, and which header lines are secret.
 local function described(self)
   local wire = core.wire(self) or { options = {} }
   local options = {}
@@ -21,8 +22,12 @@ local function described(self)
   if wire.userinfo then options.auth = "basic" end
   local ca = options.tls and options.tls.ca
   options.ca_is_folder = type(ca) == "string" and is_folder(ca)
-  return { method = self.method, url = self.url, headers = self.headers,
-    removed = wire.removed, options = options }
+  return {
+    method = self.method, url = self.url, headers = self.headers,
+    removed = wire.removed, options = options,
+    body = wire.body, length = wire.length, file = wire.file,
+    multipart = wire.multipart, content_type = wire.content_type,
+  }, wire.secrets
 end
 
 --- The request as a command of the curl tool, for sh. Secrets are masked: the
