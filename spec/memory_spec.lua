@@ -62,8 +62,9 @@ end
 
 do -- a client, a page, and a status that is refused
   local client <close> = http.client { base_url = url, check = true,
-    headers = { ["X-Test"] = "x" } }
-  assert(#assert(client:fetch("small")).body == 20)
+    headers = { ["X-Test"] = "x", Accept = false } }
+  local page = assert(client:fetch("small"))
+  assert(#page.body == 20 and #page.request:curl() > 50)
   assert(#fails_with("status", client:get("status/404")).body > 0)
 end
 
