@@ -62,7 +62,7 @@ local samples = {
   decode = { { set = "decode = false" } },
   expect = { { set = "expect = true", probe = "method = 'PUT', body = 'text'" } },
   file = { { set = "method = 'PUT', file = arg[0]" } },
-  form = { { set = "method = 'POST', form = 'a=b'" } },
+  form = { { set = "method = 'POST', form = { a = 'b' }" } },
   headers = {
     { set = "headers = { ['X-Sample'] = 'value' }" },
     { set = "headers = { Accept = false }" },
@@ -70,7 +70,7 @@ local samples = {
     { set = "headers = { { 'X-Sample', '' } }" },
   },
   http_version = { { set = "http_version = '1.1'", unfelt = true } },
-  json = { { set = "method = 'POST', json = '1'" } },
+  json = { { set = "method = 'POST', json = { a = 1 }" } },
   length = { { set = "method = 'PUT', length = 0, body = function() end" } },
   max_body = { { set = "max_body = 1" } },
   method = {

@@ -190,6 +190,8 @@ cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
     inherit(u, base, CURLUPART_PASSWORD);
   }
   return u;
+}
+
 /* An "@" before the path, the query, the fragment. */
 bool cw_url_userinfo(const cw_url *u) {
   const char *host = strstr(u->text, "://") + 3;

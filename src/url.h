@@ -32,6 +32,7 @@ cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
 
 /* Whether scheme, host and port are the same. */
 bool cw_url_same_origin(const cw_url *a, const cw_url *b);
+
 /* Whether it names a user: then libcurl authenticates. */
 bool cw_url_userinfo(const cw_url *u);
 
