@@ -25,6 +25,8 @@ end
 
 local luacats = {
   seconds = "number", ["path or PEM text"] = "string",
+  ["path, PEM text or list"] = "string|string[]",
+  ["string or list"] = "string|string[]",
   ["boolean or function"] = "boolean|fun(r: curlew.Response): any",
 }
 

@@ -24,7 +24,8 @@ end
 -- set: the option as a script has it; it is felt by the request that has it.
 -- ask: the url that is asked for, `url` (the canned-bytes server's) unless
 -- said. answers: the server's script. probe: what the next request has
--- besides, so that it ends.
+-- besides, so that it ends, or gets as far as the option. off: what takes it
+-- away, unless that is `false` in the place of its value.
 local SILENT = { "request", "hold" }
 local MUTE_BODY = { "request",
   { send = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" }, "hold" }
@@ -37,6 +38,7 @@ local LATER = { "request", { send = "HTTP/1.1 503 Later\r\n"
 local CHALLENGE = { "request", { send = "HTTP/1.1 401 No\r\n"
   .. "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n"
   .. "Content-Length: 0\r\n\r\n" }, "request", { send = OK }, "close" }
+local TRUSTING = "tls = { ca = peer.ca }" -- what is set says that, too
 
 local samples = {
   ["auth.basic"] = { { set = "auth = { basic = { 'user', 'word' } }" } },
@@ -99,6 +101,30 @@ local samples = {
     { set = "tls = { ca = peer.ca }", ask = "peer.https" },
     { set = "tls = { ca = peer.pem }", ask = "peer.https" },
     { set = "tls = { ca = peer.folder }", ask = "peer.https" },
+    { set = "tls = { ca = { 'system', peer.ca } }", ask = "peer.https" },
+  },
+  ["tls.cert"] = {
+    { set = "tls = { ca = peer.ca, cert = peer.cert, key = peer.key }",
+      ask = "peer.asks", probe = TRUSTING },
+    { set = "tls = { ca = peer.ca, cert = peer.both }", ask = "peer.asks",
+      probe = TRUSTING },
+  },
+  ["tls.key"] = { { ask = "peer.asks", probe = TRUSTING,
+    set = "tls = { ca = peer.ca, cert = peer.cert, key = peer.key }",
+    off = "tls = { cert = false }" } },
+  ["tls.key_password"] = { { ask = "peer.asks", probe = TRUSTING,
+    set = "tls = { ca = peer.ca, cert = peer.cert, key = peer.encrypted, "
+      .. "key_password = peer.password }",
+    off = "tls = { cert = false }" } },
+  ["tls.max"] = { { set = "tls = { ca = peer.ca, max = '1.2' }",
+    ask = "peer.only_1_3", probe = TRUSTING } },
+  ["tls.min"] = { { set = "tls = { ca = peer.ca, min = '1.3' }",
+    ask = "peer.only_1_2", probe = TRUSTING } },
+  ["tls.pin"] = {
+    { set = "tls = { ca = peer.ca, pin = peer.other_pin }",
+      ask = "peer.https", probe = TRUSTING },
+    { set = "tls = { ca = peer.ca, pin = { peer.other_pin } }",
+      ask = "peer.https", probe = TRUSTING },
   },
   ["tls.verify"] = {
     { set = "tls = { verify = false }", ask = "peer.https" },
@@ -111,11 +137,11 @@ local samples = {
 }
 
 describe("The options table", function()
-  local kinds = { "any value", "boolean", "boolean or function", "function", "integer",
-    "list of names", "list of parts", "list of statuses and error codes",
-    "open file",
-    "path or PEM text", "path or file", "seconds", "string",
-    "string or function", "table", "{user, password}" }
+  local kinds = { "any value", "boolean", "boolean or function", "function",
+    "integer", "list of names", "list of parts",
+    "list of statuses and error codes", "open file", "path or PEM text",
+    "path or file", "path, PEM text or list", "seconds", "string",
+    "string or function", "string or list", "table", "{user, password}" }
   local known = {}
   for _, kind in ipairs(kinds) do known[kind] = true end
 
@@ -318,6 +344,8 @@ describe("An option", function()
     ["boolean or function"] = { boolean = true, ["function"] = true },
     integer = { number = true },
     ["path or PEM text"] = { string = true },
+    ["path, PEM text or list"] = { string = true, table = true },
+    ["string or list"] = { string = true, table = true },
     seconds = { number = true },
     string = { string = true },
     table = { table = true },
@@ -336,7 +364,8 @@ describe("An option", function()
     assert.is_true(math.abs(tonumber(high) - row.max) <= row.max * 1e-12)
   end
 
-  local is_text = { string = true, ["path or PEM text"] = true }
+  local is_text = { string = true, ["path or PEM text"] = true,
+    ["path, PEM text or list"] = true, ["string or list"] = true }
 
   for _, row in ipairs(rows) do
     local name = full_name(row)
@@ -578,23 +607,32 @@ describe("A recycled handle", function()
   setup(function()
     server = support.server()
     local nginx = support.nginx()
+    local certificates = support.certificates()
     peer = {
       https = nginx.https .. "/small",
+      asks = nginx.https_client .. "/small",
+      only_1_2 = nginx.https_1_2 .. "/small",
+      only_1_3 = nginx.https_1_3 .. "/small",
       wrong_name = nginx.https_wrong_name .. "/small",
       expired = nginx.https_expired .. "/small",
       ca = nginx.ca,
       pem = text_of(nginx.ca),
       folder = hashed(nginx.ca),
       moved = nginx.http .. "/status/302",
+      cert = certificates.client.cert,
+      key = certificates.client.key,
+      both = certificates.client.both,
+      encrypted = certificates.client.encrypted,
+      password = certificates.client.password,
+      other_pin = certificates.other_pin,
     }
   end)
   teardown(function() server:close() end)
 
   local HEAD = [[
     local http = require "curlew"
-    local url = arg[1]
-    local peer = { https = arg[2], wrong_name = arg[3], expired = arg[4],
-      ca = arg[5], pem = arg[6], folder = arg[7], moved = arg[8] }
+    local url, peer = arg[1], {}
+    for i = 2, #arg, 2 do peer[arg[i] ] = arg[i + 1] end
     -- the outcome, without what differs from run to run
     local function show(page, err)
       if page then
@@ -610,9 +648,12 @@ describe("A recycled handle", function()
   local function run(script, sample)
     server:reset()
     server:script(sample.answers or { "request", { send = OK }, "close" })
-    local _, code, out, err = support.run(HEAD .. script, { server.url,
-      peer.https, peer.wrong_name, peer.expired, peer.ca, peer.pem,
-      peer.folder, peer.moved })
+    local arguments = { server.url }
+    for name, value in pairs(peer) do
+      table.insert(arguments, name)
+      table.insert(arguments, value)
+    end
+    local _, code, out, err = support.run(HEAD .. script, arguments)
     assert.equal("", err)
     assert.equal(0, code)
     local requests = server:requests()
@@ -629,7 +670,8 @@ describe("A recycled handle", function()
 
   local function fill(template, sample)
     return (template:gsub("%u+", { SET = sample.set,
-      ASK = sample.ask or "url", PROBE = sample.probe or "",
+      ASK = sample.ask or "url",
+      PROBE = sample.probe and sample.probe .. "," or "",
       OFF = sample.off }))
   end
 
@@ -645,8 +687,8 @@ describe("A recycled handle", function()
   -- The sample, and 'false' in the place of its value.
   local function with_off(sample, row)
     local form = row.group and "%s = { %s = false }" or "%.0s%s = false"
-    return setmetatable({ off = form:format(row.group or "", row.name) },
-      { __index = sample })
+    local off = sample.off or form:format(row.group or "", row.name)
+    return setmetatable({ off = off }, { __index = sample })
   end
 
   for _, row in ipairs(rows) do
@@ -657,7 +699,7 @@ describe("A recycled handle", function()
         it("feels the sample of " .. what, function()
           local fresh, fresh_bytes = refer(fill(ALONE, sample), sample)
           local out, bytes = run(
-            fill("show(http.fetch(ASK, { SET, PROBE }))", sample), sample)
+            fill("show(http.fetch(ASK, { PROBE SET }))", sample), sample)
           assert.not_same({ fresh, fresh_bytes }, { out, bytes })
         end)
       end
@@ -690,7 +732,7 @@ describe("A recycled handle", function()
           assert_as_fresh([[
             local client = http.client { SET }
             client:fetch(ASK)
-            show(client:fetch(ASK, { OFF, PROBE }))]],
+            show(client:fetch(ASK, { PROBE OFF }))]],
             with_off(sample, row))
         end)
 
@@ -700,7 +742,7 @@ describe("A recycled handle", function()
             sample)
           local out, bytes = run(fill([[
             local client = http.client { SET }
-            client:fetch(ASK, { OFF, PROBE })
+            client:fetch(ASK, { PROBE OFF })
             show(client:fetch(ASK, { PROBE }))]], with_off(sample, row)),
             sample)
           assert.equal(first, out)

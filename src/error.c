@@ -132,6 +132,10 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
   /* a malformed chunk is a "receive error" to libcurl, but for its words */
   if (curl == CURLE_RECV_ERROR && strstr(detail, "chunked-encoding"))
     code = CW_ERR_PROTOCOL;
+  /* since TLS 1.3 a server judges our certificate after the handshake */
+  if ((curl == CURLE_RECV_ERROR || curl == CURLE_SEND_ERROR) &&
+      phase != CW_PHASE_BODY && strstr(detail, " alert "))
+    code = CW_ERR_TLS;
   const char *limit = line_too_long(curl, phase, detail);
   if (limit) cw_error_set(e, CW_ERR_TOO_LARGE, phase, "%s", limit);
   /* the one argument that is not ours: a trailer or first header line */

@@ -83,13 +83,14 @@ static int m_client(lua_State *L) {
   box *b = lua_newuserdatauv(L, sizeof *b, 2);
   b->c = NULL;
   luaL_setmetatable(L, "curlew.client");
+  const cw_settings *defaults = parent ? parent->defaults : &nothing;
   cw_settings **own = push_settings(L), *settings = *own;
   if (!lua_isnil(L, OPTIONS)) {
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
-    cwl_options(L, OPTIONS, settings, CWL_FOR_CLIENT);
+    cwl_options(L, OPTIONS, settings, defaults, CWL_FOR_CLIENT);
   }
   cwl_keep_hooks(L, settings, OPTIONS, PARENT, CLIENT);
-  if (!cw_settings_inherit(settings, parent ? parent->defaults : &nothing))
+  if (!cw_settings_inherit(settings, defaults))
     return cwl_raise(L, "not enough memory");
   check_base_url(L, settings);
   lua_pushvalue(L, WORDS);

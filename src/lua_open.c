@@ -12,6 +12,7 @@
 #include "lua_observer.h"
 #include "lua_options.h"
 #include "lua_read.h"
+#include "lua_tls.h"
 #include "lua_token.h"
 #include "lua_wait.h"
 
@@ -256,7 +257,7 @@ static bool read_request(lua_State *L, cw_exchange *x) {
   cw_client *c = x->client;
   if (!lua_isnil(L, OPTIONS)) {
     luaL_checktype(L, OPTIONS, LUA_TTABLE);
-    cwl_options(L, OPTIONS, &x->request.own,
+    cwl_options(L, OPTIONS, &x->request.own, x->request.defaults,
                 lua_isnil(L, METHOD) ? CWL_FOR_REQUEST : CWL_FOR_VERB);
   }
   set_method(L, x);
@@ -297,6 +298,7 @@ static int open(lua_State *L, cwl_form form) {
   x->opener = cwl_opener(L, s);
   follow_previous(L, x);
   if (!read_request(L, x)) return fail_opening(L, b);
+  cwl_tell_unverified(L, s, x);
   lua_toclose(L, RESPONSE);
   return opened_k(L, LUA_OK, 0);
 }

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "lua_tls.h"
+
 /* Errors ------------------------------------------------------------------ */
 
 static void push_name(lua_State *L, const cw_option *row) {
@@ -107,10 +109,15 @@ static void read_text(lua_State *L, int value, const cw_option *row,
     wrong(L, row, "it holds a control byte");
   if (row->kind == CW_KIND_TOKEN && !is_token(text, n))
     wrong(L, row, "it is not a token (RFC 9110 section 5.6.2)");
-  if (row->kind == CW_KIND_CA && !strstr(text, "-----BEGIN") &&
-      !visible(text, n))
-    wrong(L, row, "neither PEM text nor a path");
   if (!cw_settings_text(s, id, text)) out_of_memory(L);
+}
+
+static void read_tls(lua_State *L, int value, const cw_option *row,
+                     cw_settings *s, cw_option_id id) {
+  bool list = lua_istable(L, value) && row->kind != CW_KIND_PEM;
+  if (!list && lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
+  const char *fault = cwl_read_tls(L, value, s, id);
+  if (fault) wrong(L, row, fault);
 }
 
 static void read_choice(lua_State *L, int value, const cw_option *row,
@@ -376,6 +383,11 @@ static void read_value(lua_State *L, int value, cw_settings *s,
     if (!lua_isboolean(L, value)) expected(L, row, value);
     cw_settings_number(s, id, lua_toboolean(L, value));
     break;
+  case CW_KIND_CA:
+  case CW_KIND_PEM:
+  case CW_KIND_PIN:
+    read_tls(L, value, row, s, id);
+    break;
   case CW_KIND_CHECK:
     read_check(L, value, row, s, id);
     break;
@@ -507,13 +519,15 @@ static void read_option(lua_State *L, cw_settings *s, cwl_use use) {
   read_value(L, value, s, id);
 }
 
-void cwl_options(lua_State *L, int index, cw_settings *s, cwl_use use) {
+void cwl_options(lua_State *L, int index, cw_settings *s,
+                 const cw_settings *defaults, cwl_use use) {
   luaL_checkstack(L, 12, "options");
   lua_pushnil(L);
   while (lua_next(L, index)) {
     read_option(L, s, use);
     lua_pop(L, 1);
   }
+  cwl_check_tls(L, s, defaults);
 }
 
 /* As data for others ------------------------------------------------------ */

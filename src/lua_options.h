@@ -16,9 +16,11 @@ typedef enum cwl_use {
   CWL_FOR_REQUEST /* method and url stand in the table */
 } cwl_use;
 
-/* Reads the table at 'index' into 's'. Raises, naming the option and what was
-** expected, on anything that is not in the options table or not in range. */
-void cwl_options(lua_State *L, int index, cw_settings *s, cwl_use use);
+/* Reads the table at 'index' into 's', which is to go over 'defaults'. Raises,
+** naming the option and what was expected, on anything that is not in the
+** options table, not in range, or contradicts another. */
+void cwl_options(lua_State *L, int index, cw_settings *s,
+                 const cw_settings *defaults, cwl_use use);
 
 /* Whether it can be a token of RFC 6750: visible, without blanks. */
 bool cwl_is_token68(const char *text, size_t n);

@@ -9,12 +9,15 @@
 #include <sys/stat.h>
 
 #include "decoder.h"
+#include "pem.h"
 #include "version.h"
 
 static const char *const http_versions[] = {"1.1", NULL};
 static const long http_version_ids[] = {CURL_HTTP_VERSION_1_1};
+static const char *const tls_versions[] = {"1.0", "1.1", "1.2", "1.3", NULL};
 
 enum { DAY = 86400 };
+enum { TLS_OLDEST = 2, TLS_NEWEST = 3 }; /* of tls_versions, by default */
 static const double LARGEST = 9007199254740992.0; /* 2^53: exact as a double */
 
 /* clang-format off */
@@ -142,7 +145,28 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_TLS_CA] = {.name = "ca", .group = "tls", .kind = CW_KIND_CA,
     .id = CURLOPT_CAINFO, .standard = "the system's",
     .doc = "certificates to trust: path of a PEM file or of a hashed folder, "
-           "or PEM text"},
+           "or PEM text; or a list of files and texts, \"system\" among them"},
+  [CW_OPT_TLS_CERT] = {.name = "cert", .group = "tls", .kind = CW_KIND_PEM,
+    .id = CURLOPT_SSLCERT_BLOB,
+    .doc = "certificate to show to a server that asks for one, and its chain"},
+  [CW_OPT_TLS_KEY] = {.name = "key", .group = "tls", .kind = CW_KIND_PEM,
+    .id = CURLOPT_SSLKEY_BLOB, .standard = "in tls.cert",
+    .doc = "its private key"},
+  [CW_OPT_TLS_KEY_PASSWORD] = {.name = "key_password", .group = "tls",
+    .kind = CW_KIND_TEXT, .id = CURLOPT_KEYPASSWD,
+    .doc = "what an encrypted key is encrypted with"},
+  [CW_OPT_TLS_MAX] = {.name = "max", .group = "tls", .kind = CW_KIND_CHOICE,
+    .id = CURLOPT_SSLVERSION, .choices = tls_versions,
+    .number = TLS_NEWEST, .standard = "the newest there is",
+    .doc = "the newest TLS version to speak"},
+  [CW_OPT_TLS_MIN] = {.name = "min", .group = "tls", .kind = CW_KIND_CHOICE,
+    .id = CURLOPT_SSLVERSION, .choices = tls_versions,
+    .number = TLS_OLDEST, .standard = "1.2",
+    .doc = "the oldest TLS version to speak"},
+  [CW_OPT_TLS_PIN] = {.name = "pin", .group = "tls", .kind = CW_KIND_PIN,
+    .id = CURLOPT_PINNEDPUBLICKEY,
+    .doc = "public keys of which the server has to have one, as "
+           "\"sha256//...\" (base64): a list, or one text with \";\" between"},
   [CW_OPT_TLS_VERIFY] = {.name = "verify", .group = "tls",
     .kind = CW_KIND_BOOLEAN, .id = CURLOPT_SSL_VERIFYPEER, .number = 1,
     .standard = "true",
@@ -164,7 +188,7 @@ _Static_assert(CW_OPTION_COUNT <= 64, "the rows are bits of a uint64_t");
 static const char *const kinds[CW_KIND_COUNT] = {
   [CW_KIND_BODY] = "string or function",
   [CW_KIND_BOOLEAN] = "boolean",
-  [CW_KIND_CA] = "path or PEM text",
+  [CW_KIND_CA] = "path, PEM text or list",
   [CW_KIND_CHECK] = "boolean or function",
   [CW_KIND_CHOICE] = "string",
   [CW_KIND_CONDITIONS] = "list of statuses and error codes",
@@ -176,6 +200,8 @@ static const char *const kinds[CW_KIND_COUNT] = {
   [CW_KIND_NAMES] = "list of names",
   [CW_KIND_PAIR] = "{user, password}",
   [CW_KIND_PARTS] = "list of parts",
+  [CW_KIND_PEM] = "path or PEM text",
+  [CW_KIND_PIN] = "string or list",
   [CW_KIND_QUERY] = "table",
   [CW_KIND_SECONDS] = "seconds",
   [CW_KIND_TEXT] = "string",
@@ -211,7 +237,9 @@ bool cw_option_group(const char *name) {
   return false;
 }
 
-/* Levenshtein's distance, for names of at most 31 bytes. */
+/* Levenshtein's distance in any case ("Pin" is no nearer to "min"), for names
+*of
+** at most 31 bytes. */
 static int distance(const char *a, const char *b) {
   enum { MOST = 32 };
   size_t n = strlen(a), m = strlen(b);
@@ -223,7 +251,7 @@ static int distance(const char *a, const char *b) {
     int corner = row[0];
     row[0] = (int)i;
     for (size_t j = 1; j <= m; j++) {
-      int best = corner + (a[i - 1] != b[j - 1]);
+      int best = corner + ((a[i - 1] | 32) != (b[j - 1] | 32));
       if (row[j] + 1 < best) best = row[j] + 1;
       if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
       corner = row[j];
@@ -265,8 +293,9 @@ void cw_settings_init(cw_settings *s) {
 
 static bool is_text(cw_kind kind) {
   return kind == CW_KIND_CA || kind == CW_KIND_CONDITIONS ||
-         kind == CW_KIND_PAIR || kind == CW_KIND_TEXT ||
-         kind == CW_KIND_TOKEN || kind == CW_KIND_TOKEN68;
+         kind == CW_KIND_PAIR || kind == CW_KIND_PEM || kind == CW_KIND_PIN ||
+         kind == CW_KIND_TEXT || kind == CW_KIND_TOKEN ||
+         kind == CW_KIND_TOKEN68;
 }
 
 static bool is_fields(cw_kind kind) {
@@ -345,6 +374,23 @@ double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
                        cw_option_id id) {
   const cw_value *value = cw_settings_find(own, defaults, id);
   return value ? value->number : cw_options[id].number;
+}
+
+/* The rows in which the defaults say nothing to a request that says so much. */
+static uint64_t superseded(const cw_settings *own) {
+  uint64_t cert = cw_option_bit(CW_OPT_TLS_CERT);
+  bool says = (own->set | own->unset) & cert;
+  return says ? cw_option_bit(CW_OPT_TLS_KEY) |
+                  cw_option_bit(CW_OPT_TLS_KEY_PASSWORD)
+              : 0;
+}
+
+const char *cw_settings_text_of(const cw_settings *own,
+                                const cw_settings *defaults, cw_option_id id) {
+  static const cw_settings none;
+  if (superseded(own) & cw_option_bit(id)) defaults = &none;
+  const cw_value *value = cw_settings_find(own, defaults, id);
+  return value ? value->text : NULL;
 }
 
 /* Header lines ------------------------------------------------------------ */
@@ -498,11 +544,12 @@ static bool inherit(cw_settings *own, const cw_settings *defaults,
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults) {
   static const cw_settings none;
   if (!cw_settings_compile(own, defaults, NULL)) return false;
+  uint64_t skipped = own->unset | superseded(own);
   for (int i = 0; i < CW_OPTION_COUNT; i++) {
     cw_option_id id = (cw_option_id)i;
     uint64_t bit = cw_option_bit(id);
     bool have = own->set & bit, given = defaults->set & bit;
-    if (given && !have && !(own->unset & bit) && !inherit(own, defaults, id))
+    if (given && !have && !(skipped & bit) && !inherit(own, defaults, id))
       return false;
   }
   return cw_settings_compile(own, &none, NULL);
@@ -590,18 +637,29 @@ static CURLcode apply_method(CURL *easy, const char *method) {
   return rc ? rc : curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
+const char *cw_option_system_ca(void) {
+  return curl_version_info(CURLVERSION_NOW)->cainfo;
+}
+
+/* libcurl copies the text. */
+static CURLcode set_blob(CURL *easy, CURLoption option, const char *text) {
+  struct curl_blob blob = {.flags = CURL_BLOB_COPY};
+  if (!text) return curl_easy_setopt(easy, option, NULL);
+  blob.data = (void *)(uintptr_t)text;
+  blob.len = strlen(text);
+  return curl_easy_setopt(easy, option, &blob);
+}
+
 /* Without a choice of the user's the bundle alone, no folder: libcurl then
 ** reads it once for all connections (CURLOPT_CA_CACHE_TIMEOUT). */
 static CURLcode apply_ca(CURL *easy, const char *ca) {
-  struct curl_blob blob = {.flags = CURL_BLOB_COPY};
-  const char *file = ca, *folder = NULL;
+  const char *file = ca, *folder = NULL, *text = NULL;
   struct stat st;
   if (!ca) {
-    file = curl_version_info(CURLVERSION_NOW)->cainfo;
+    file = cw_option_system_ca();
     folder = file ? NULL : curl_version_info(CURLVERSION_NOW)->capath;
-  } else if (strstr(ca, "-----BEGIN")) {
-    blob.data = (void *)(uintptr_t)ca;
-    blob.len = strlen(ca);
+  } else if (cw_pem_is(ca)) {
+    text = ca;
     file = NULL;
   } else if (stat(ca, &st) == 0 && S_ISDIR(st.st_mode)) {
     folder = ca;
@@ -609,9 +667,77 @@ static CURLcode apply_ca(CURL *easy, const char *ca) {
   }
   CURLcode rc = curl_easy_setopt(easy, CURLOPT_CAINFO, file);
   if (!rc) rc = curl_easy_setopt(easy, CURLOPT_CAPATH, folder);
-  if (!rc)
-    rc = curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, blob.data ? &blob : NULL);
+  if (!rc) rc = set_blob(easy, CURLOPT_CAINFO_BLOB, text);
   return rc;
+}
+
+static char *put_hex(char *to, const char *text) {
+  static const char digits[] = "0123456789abcdef";
+  for (; *text; text++) {
+    *to++ = digits[(unsigned char)*text >> 4];
+    *to++ = digits[*text & 15];
+  }
+  return to;
+}
+
+/* The certificate, and behind it, as a line that is none of PEM's, what it
+** takes to be its owner: libcurl gives a connection to whoever comes with the
+** same certificate, and that is no secret; it does not look at the key. */
+static char *identity(const char *cert, const char *key, const char *password) {
+  size_t n = strlen(cert);
+  char *whole = malloc(n + 2 * strlen(key) + 2 * strlen(password) + 4);
+  if (!whole) return NULL;
+  memcpy(whole, cert, n);
+  char *end = whole + n;
+  *end++ = '\n';
+  end = put_hex(end, key);
+  *end++ = ' ';
+  end = put_hex(end, password);
+  *end++ = '\n';
+  *end = '\0';
+  return whole;
+}
+
+static CURLcode set_identity(CURL *easy, const char *cert, const char *key,
+                             const char *password) {
+  CURLcode rc = set_blob(easy, CURLOPT_SSLCERT_BLOB, cert);
+  if (!rc) rc = set_blob(easy, CURLOPT_SSLKEY_BLOB, key);
+  if (!rc) rc = curl_easy_setopt(easy, CURLOPT_KEYPASSWD, password);
+  return rc;
+}
+
+/* Without a password OpenSSL would ask for one at the terminal: an empty one is
+** wrong for every key. */
+static CURLcode apply_identity(CURL *easy, const cw_settings *own,
+                               const cw_settings *defaults) {
+  const char *cert = cw_settings_text_of(own, defaults, CW_OPT_TLS_CERT);
+  const char *key = cw_settings_text_of(own, defaults, CW_OPT_TLS_KEY);
+  const char *password =
+    cw_settings_text_of(own, defaults, CW_OPT_TLS_KEY_PASSWORD);
+  if (!cert) return set_identity(easy, NULL, NULL, NULL);
+  if (!key) key = cert;
+  if (!password) password = "";
+  char *whole = identity(cert, key, password);
+  if (!whole) return CURLE_OUT_OF_MEMORY;
+  CURLcode rc = set_identity(easy, whole, key, password);
+  free(whole);
+  return rc;
+}
+
+static CURLcode apply_tls_versions(CURL *easy, const cw_settings *own,
+                                   const cw_settings *defaults) {
+  static const long oldest[] = {
+    CURL_SSLVERSION_TLSv1_0, CURL_SSLVERSION_TLSv1_1, CURL_SSLVERSION_TLSv1_2,
+    CURL_SSLVERSION_TLSv1_3};
+  static const long newest[] = {
+    CURL_SSLVERSION_MAX_TLSv1_0, CURL_SSLVERSION_MAX_TLSv1_1,
+    CURL_SSLVERSION_MAX_TLSv1_2, CURL_SSLVERSION_MAX_TLSv1_3};
+  const cw_value *min = cw_settings_find(own, defaults, CW_OPT_TLS_MIN);
+  const cw_value *max = cw_settings_find(own, defaults, CW_OPT_TLS_MAX);
+  return curl_easy_setopt(
+    easy, CURLOPT_SSLVERSION,
+    oldest[min ? min->integer : TLS_OLDEST] |
+      (max ? newest[max->integer] : CURL_SSLVERSION_MAX_NONE));
 }
 
 static CURLcode apply_verify(CURL *easy, bool verify) {
@@ -621,41 +747,44 @@ static CURLcode apply_verify(CURL *easy, bool verify) {
   return rc;
 }
 
-/* Without a value: back to what a handle begins with, for basic's of a url. */
-static CURLcode apply_password(CURL *easy, const cw_value *value, long scheme) {
-  CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH,
-                                 value ? scheme : (long)CURLAUTH_BASIC);
-  if (rc) return rc;
-  return curl_easy_setopt(easy, CURLOPT_USERPWD, value ? value->text : NULL);
-}
-
-/* "" is a function's: what it says comes with the request. */
-static CURLcode apply_token(CURL *easy, const cw_value *value) {
-  bool has = value && *value->text;
-  CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH,
-                                 has ? CURLAUTH_BEARER : CURLAUTH_BASIC);
-  if (rc) return rc;
-  return curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER,
-                          has ? value->text : NULL);
+/* At most one of them has a value; basic is what a url's userinfo asks for. A
+** token of "" is a function's: what it says comes with the request. */
+static CURLcode apply_auth(CURL *easy, const cw_settings *own,
+                           const cw_settings *defaults) {
+  const char *basic = cw_settings_text_of(own, defaults, CW_OPT_AUTH_BASIC);
+  const char *digest = cw_settings_text_of(own, defaults, CW_OPT_AUTH_DIGEST);
+  const char *token = cw_settings_text_of(own, defaults, CW_OPT_AUTH_BEARER);
+  bool netrc = cw_settings_get(own, defaults, CW_OPT_AUTH_NETRC) != 0;
+  unsigned long scheme = digest            ? CURLAUTH_DIGEST
+                         : token && *token ? CURLAUTH_BEARER
+                                           : CURLAUTH_BASIC;
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH, scheme);
+  if (!rc)
+    rc = curl_easy_setopt(easy, CURLOPT_USERPWD, digest ? digest : basic);
+  if (!rc)
+    rc = curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER,
+                          scheme == CURLAUTH_BEARER ? token : NULL);
+  if (!rc)
+    rc = curl_easy_setopt(easy, CURLOPT_NETRC,
+                          netrc ? (long)CURL_NETRC_OPTIONAL
+                                : (long)CURL_NETRC_IGNORED);
+  return rc;
 }
 
 static long milliseconds(double seconds) {
   return (long)(seconds * 1000 + 0.5);
 }
 
-CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value) {
+CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
+                         const cw_settings *defaults) {
+  const cw_value *value = cw_settings_find(own, defaults, id);
   double number = value ? value->number : cw_options[id].number;
   switch (id) {
   case CW_OPT_AUTH_BASIC:
-    return apply_password(easy, value, CURLAUTH_BASIC);
   case CW_OPT_AUTH_BEARER:
-    return apply_token(easy, value);
   case CW_OPT_AUTH_DIGEST:
-    return apply_password(easy, value, CURLAUTH_DIGEST);
   case CW_OPT_AUTH_NETRC:
-    return curl_easy_setopt(easy, CURLOPT_NETRC,
-                            number != 0 ? (long)CURL_NETRC_OPTIONAL
-                                        : (long)CURL_NETRC_IGNORED);
+    return apply_auth(easy, own, defaults);
   case CW_OPT_BUFFER:
     return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)number);
   case CW_OPT_HEADERS:
@@ -673,6 +802,16 @@ CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value) {
                             milliseconds(number) + 1000);
   case CW_OPT_TLS_CA:
     return apply_ca(easy, value ? value->text : NULL);
+  case CW_OPT_TLS_CERT:
+  case CW_OPT_TLS_KEY:
+  case CW_OPT_TLS_KEY_PASSWORD:
+    return apply_identity(easy, own, defaults);
+  case CW_OPT_TLS_MAX:
+  case CW_OPT_TLS_MIN:
+    return apply_tls_versions(easy, own, defaults);
+  case CW_OPT_TLS_PIN:
+    return curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY,
+                            value ? value->text : NULL);
   case CW_OPT_TLS_VERIFY:
     return apply_verify(easy, number != 0);
   case CW_OPT_USER_AGENT:

@@ -48,6 +48,12 @@ typedef enum cw_option_id {
   CW_OPT_TIMEOUT_FIRST_BYTE,
   CW_OPT_TIMEOUT_IDLE,
   CW_OPT_TLS_CA,
+  CW_OPT_TLS_CERT,
+  CW_OPT_TLS_KEY,
+  CW_OPT_TLS_KEY_PASSWORD,
+  CW_OPT_TLS_MAX,
+  CW_OPT_TLS_MIN,
+  CW_OPT_TLS_PIN,
   CW_OPT_TLS_VERIFY,
   CW_OPT_TRACE,
   CW_OPT_URL,
@@ -58,7 +64,7 @@ typedef enum cw_option_id {
 typedef enum cw_kind {
   CW_KIND_BODY, /* text or a function: the request's content has it */
   CW_KIND_BOOLEAN,
-  CW_KIND_CA,         /* path of a file or folder, or PEM text */
+  CW_KIND_CA,         /* path of a file or folder, PEM text, or a list */
   CW_KIND_CHECK,      /* true, or a function of the border's */
   CW_KIND_CHOICE,     /* one of a few strings; the value is its index */
   CW_KIND_CONDITIONS, /* statuses and error codes: ",503,timeout," */
@@ -70,6 +76,8 @@ typedef enum cw_kind {
   CW_KIND_NAMES,      /* of header lines; a list of fields without values */
   CW_KIND_PAIR,       /* user and password: "user:password" */
   CW_KIND_PARTS,      /* of a multipart body: the request's content has them */
+  CW_KIND_PEM,     /* PEM text, or the path of a file that is read at once */
+  CW_KIND_PIN,     /* hashes of public keys */
   CW_KIND_QUERY,   /* a word of shape.lua: part of the url when it gets here */
   CW_KIND_SECONDS, /* in the row's range */
   CW_KIND_TEXT,    /* no control bytes */
@@ -162,6 +170,12 @@ const cw_value *cw_settings_find(const cw_settings *own,
 double cw_settings_get(const cw_settings *own, const cw_settings *defaults,
                        cw_option_id id);
 
+/* The same for a text, NULL: none. A key and its password go with their
+** certificate: where 'own' says anything of that, those of 'defaults' are not
+** meant. */
+const char *cw_settings_text_of(const cw_settings *own,
+                                const cw_settings *defaults, cw_option_id id);
+
 /* Adds to 'own' what 'defaults' says and 'own' does not, header lines line by
 ** line, and compiles it. False: out of memory. */
 bool cw_settings_inherit(cw_settings *own, const cw_settings *defaults);
@@ -202,8 +216,15 @@ cw_headers *cw_fields_sent(const cw_fields *fields);
 ** no real value holds a NUL. */
 extern const cw_text cw_field_removed;
 
-/* Sets row 'id' of 'easy' to 'value', or back to its default (NULL). Rows of
-** the engine's own do nothing. */
-CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_value *value);
+/* Sets row 'id' of 'easy' to the value that holds, or back to its default.
+*Where
+** one option of libcurl's stands for several rows, each of them sets it for
+*all.
+** Rows of the engine's own do nothing. */
+CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
+                         const cw_settings *defaults);
+
+/* The file of the system's CAs; NULL: they are in a folder. */
+const char *cw_option_system_ca(void);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "trace.h"
+#include "tls.h"
 
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
@@ -307,25 +308,15 @@ static CURLcode set_for_life(cw_transfer *t) {
 
 #undef SET
 
-static CURLcode apply_row(cw_transfer *t, int i, const cw_settings *from) {
-  bool has = from->set & cw_option_bit((cw_option_id)i);
-  return cw_option_apply(t->easy, (cw_option_id)i,
-                         has ? &from->values[i] : NULL);
-}
-
-/* Values come last: of several rows that are one option of libcurl's (a user's
-** password) at most one has one. */
-static CURLcode apply(cw_transfer *t, uint64_t rows, const cw_settings *from) {
-  const uint64_t passes[] = {rows & ~from->set, rows & from->set};
+static CURLcode apply(cw_transfer *t, uint64_t rows, const cw_settings *own,
+                      const cw_settings *defaults) {
   CURLcode rc = CURLE_OK;
-  for (int pass = 0; pass < 2; pass++) {
-    uint64_t left = passes[pass];
-    for (int i = 0; left && !rc; i++, left >>= 1)
-      if (left & 1) rc = apply_row(t, i, from);
-  }
+  for (int i = 0; rows && !rc; i++, rows >>= 1)
+    if (rows & 1) rc = cw_option_apply(t->easy, (cw_option_id)i, own, defaults);
   return rc;
 }
 
+static const cw_settings nothing;
 static const uint64_t EVERY_ROW = ((uint64_t)1 << CW_OPTION_COUNT) - 1;
 
 cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
@@ -341,7 +332,7 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
   t->baseline = cw_settings_retain(defaults);
   t->calls = *calls;
   if (t->easy && set_for_life(t) == CURLE_OK &&
-      apply(t, EVERY_ROW, defaults) == CURLE_OK)
+      apply(t, EVERY_ROW, &nothing, defaults) == CURLE_OK)
     return t;
   cw_transfer_free(t);
   return NULL;
@@ -370,8 +361,7 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
     t->baseline = cw_settings_retain(request->defaults);
   }
   t->deviates |= says | back; /* what a failure in between leaves */
-  CURLcode rc = apply(t, back & ~says, t->baseline);
-  if (!rc) rc = apply(t, says, own);
+  CURLcode rc = apply(t, back | says, own, t->baseline);
   if (!rc) t->deviates = says;
   return rc;
 }
@@ -614,10 +604,20 @@ cw_phase cw_transfer_phase(const cw_transfer *t) {
   return t->https && has_peer(t->socket) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
 
+/* The first error stays, and may be another than libcurl's. */
+static void fail(cw_transfer *t, CURLcode result) {
+  long verified = 0;
+  bool first = t->error->code == CW_OK;
+  cw_error_from_curl(t->error, result, cw_transfer_phase(t), t->detail);
+  if (!first || t->error->code != CW_ERR_TLS) return;
+  curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+  cw_tls_explain(t->error, verified, &t->request->own, t->request->defaults);
+}
+
 void cw_transfer_done(cw_transfer *t, CURLcode result) {
   touch(t);
   if (result != CURLE_OK)
-    cw_error_from_curl(t->error, result, cw_transfer_phase(t), t->detail);
+    fail(t, result);
   else if (t->undecided && !t->in_block)
     make_final(t);
   else if (!t->response

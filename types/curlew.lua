@@ -20,7 +20,13 @@
 ---@field idle? number one wait for more of the response; time spent elsewhere does not count
 
 ---@class curlew.Tls
----@field ca? string certificates to trust: path of a PEM file or of a hashed folder, or PEM text
+---@field ca? string|string[] certificates to trust: path of a PEM file or of a hashed folder, or PEM text; or a list of files and texts, "system" among them
+---@field cert? string certificate to show to a server that asks for one, and its chain
+---@field key? string its private key
+---@field key_password? string what an encrypted key is encrypted with
+---@field max? "1.0"|"1.1"|"1.2"|"1.3" the newest TLS version to speak
+---@field min? "1.0"|"1.1"|"1.2"|"1.3" the oldest TLS version to speak
+---@field pin? string|string[] public keys of which the server has to have one, as "sha256//..." (base64): a list, or one text with ";" between
 ---@field verify? boolean false accepts any certificate, from anybody
 
 ---@class curlew.Options
@@ -65,6 +71,7 @@
 ---@class curlew.Info
 ---@field received integer bytes of body
 ---@field ended boolean
+---@field verified? boolean
 ---@field reused? boolean
 ---@field remote_ip? string
 ---@field remote_port? integer

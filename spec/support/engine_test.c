@@ -338,6 +338,7 @@ static bool fits(cw_kind kind, curl_easytype type) {
     return type == CURLOT_LONG || type == CURLOT_VALUES || type == CURLOT_OFF_T;
   case CW_KIND_CA:
   case CW_KIND_PAIR:
+  case CW_KIND_PIN:
   case CW_KIND_TEXT:
   case CW_KIND_TOKEN:
   case CW_KIND_TOKEN68:
@@ -349,6 +350,8 @@ static bool fits(cw_kind kind, curl_easytype type) {
   case CW_KIND_PARTS:
   case CW_KIND_VALUE:
     return type == CURLOT_OBJECT;
+  case CW_KIND_PEM:
+    return type == CURLOT_BLOB;
   case CW_KIND_FIELDS:
     return type == CURLOT_SLIST;
   default:
@@ -368,11 +371,12 @@ static void option_types(void) {
 }
 
 static void option_defaults(void) {
+  static const cw_settings none;
   char name[64];
   CURL *easy = curl_easy_init();
   for (int i = 0; i < CW_OPTION_COUNT; i++) {
     full_name((cw_option_id)i, name, sizeof name);
-    CURLcode rc = cw_option_apply(easy, (cw_option_id)i, NULL);
+    CURLcode rc = cw_option_apply(easy, (cw_option_id)i, &none, &none);
     CHECK_AS(rc == CURLE_OK, name);
   }
   curl_easy_cleanup(easy);

@@ -8,7 +8,8 @@ Nginx.__name = "support.nginx"
 
 local MIB = 1024 * 1024
 
--- The listeners: field, certificate, what the listen line says besides.
+-- The listeners: field, certificate, what the listen line says besides; the
+-- only TLS version that is spoken, whether clients have to show a certificate.
 local LISTENERS = {
   { name = "http" },
   { name = "https", cert = "good" },
@@ -18,6 +19,12 @@ local LISTENERS = {
   { name = "https_not_yet", cert = "not_yet" },
   { name = "https_self_signed", cert = "self_signed" },
   { name = "https_unknown_ca", cert = "unknown_ca" },
+  { name = "https_wrong_usage", cert = "wrong_usage" },
+  { name = "https_broken_chain", cert = "broken_chain" },
+  { name = "https_whole_chain", cert = "whole_chain" },
+  { name = "https_client", cert = "good", asks = true },
+  { name = "https_1_2", cert = "good", only = "TLSv1.2" },
+  { name = "https_1_3", cert = "good", only = "TLSv1.3" },
 }
 
 local FILES = {
@@ -59,6 +66,9 @@ local LOCATIONS = [[
     }
     location = /method { return 200 "$request_method $request_uri"; }
     location /method/ { return 200 "$request_method $request_uri"; }
+    location = /tls {
+      return 200 "$connection $ssl_protocol $ssl_client_s_dn";
+    }
     location = /request-headers {
       set $answer "x-test: $http_x_test\nuser-agent: $http_user_agent";
       return 200 "$answer\naccept: $http_accept\n";
@@ -119,6 +129,13 @@ local function server_block(listener, certificates)
     local pair = certificates[listener.cert]
     out[3] = ("    ssl_certificate %s;\n    ssl_certificate_key %s;\n"):format(
       pair.cert, pair.key)
+  end
+  if listener.only then
+    out[#out + 1] = ("    ssl_protocols %s;\n"):format(listener.only)
+  end
+  if listener.asks then
+    out[#out + 1] = ("    ssl_verify_client on;\n"
+      .. "    ssl_client_certificate %s;\n"):format(certificates.ca)
   end
   out[#out + 1] = "    include @PREFIX@/locations.conf;\n  }\n"
   return table.concat(out)
