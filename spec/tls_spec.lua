@@ -100,7 +100,7 @@ end)
 
 describe("A wrong certificate", function()
   local kinds = { "wrong_name", "expired", "not_yet", "self_signed",
-    "unknown_ca" }
+    "unknown_ca", "wrong_usage", "broken_chain" }
 
   for _, kind in ipairs(kinds) do
     it("is refused, and nothing is sent: " .. kind, function()
@@ -112,6 +112,14 @@ describe("A wrong certificate", function()
       local nginx = support.nginx()
       local page, err = http.fetch(nginx["https_" .. kind] .. "/small",
         trusting)
+      assert.is_nil(page)
+      assert.same({ "tls", "tls" }, { err.code, err.phase })
+    end)
+
+    it("is refused beside the system's CAs, too: " .. kind, function()
+      local nginx = support.nginx()
+      local page, err = http.fetch(nginx["https_" .. kind] .. "/small",
+        { tls = { ca = { "system", certificates.ca } } })
       assert.is_nil(page)
       assert.same({ "tls", "tls" }, { err.code, err.phase })
     end)
@@ -147,10 +155,113 @@ describe("A wrong certificate", function()
     assert.equal(before.released_by.error + 1, after.released_by.error)
   end)
 
-  it("says in a sentence what is wrong with it", function()
-    local server <close> = serve("expired")
-    local _, err = http.get(server.url, trusting)
-    assert.matches("expired", tostring(err))
+  -- What is said of each, and whether other CAs could help.
+  local said = {
+    wrong_name = { "no alternative certificate subject name matches" },
+    expired = { "certificate has expired" },
+    not_yet = { "certificate is not yet valid" },
+    wrong_usage = { "unsuitable certificate purpose" },
+    self_signed = { "self.signed certificate", other_ca = true },
+    unknown_ca = { "unable to get local issuer certificate", other_ca = true },
+    broken_chain = { "unable to get local issuer.*a part of its chain",
+      other_ca = true },
+  }
+
+  for _, kind in ipairs(kinds) do
+    it("is told what is wrong with it: " .. kind, function()
+      local server <close> = serve(kind)
+      local _, err = http.get(server.url, trusting)
+      assert.matches(said[kind][1], err.message)
+      local hint = "trusted: " .. certificates.ca .. "; tls = { ca = ... }"
+      assert.equal(said[kind].other_ca or false,
+        err.message:find(hint, 1, true) ~= nil)
+    end)
+  end
+
+  it("is told that the system's CAs were trusted", function()
+    local server <close> = serve("good")
+    local _, err = http.get(server.url)
+    assert.matches("trusted: /[%w/._-]+; tls = { ca", err.message)
+  end)
+
+  it("is told that a text was trusted, and not the text", function()
+    local server <close> = serve("good")
+    local text = read_file(certificates.unknown_ca.cert)
+    local _, err = http.get(server.url, { tls = { ca = text } })
+    assert.matches("trusted: those given as tls.ca;", err.message, 1, true)
+    assert.is_nil(tostring(err):find("BEGIN", 1, true))
+  end)
+end)
+
+describe("A whole chain", function()
+  it("is accepted of a server that sends it", function()
+    local nginx = support.nginx()
+    local page = assert(http.fetch(nginx.https_whole_chain .. "/small",
+      trusting))
+    assert.equal(200, page.status)
+  end)
+end)
+
+describe("CAs in a list", function()
+  local nginx = support.nginx()
+
+  local function assert_trusts(ca)
+    local page = assert(http.fetch(nginx.https .. "/small",
+      { tls = { ca = ca } }))
+    assert.equal(200, page.status)
+  end
+
+  it("are each trusted: files, texts, the system's", function()
+    local own, other = certificates.ca, certificates.unknown_ca.cert
+    assert_trusts { own }
+    assert_trusts { other, own }
+    assert_trusts { other, read_file(own) }
+    assert_trusts { read_file(other):gsub("\n$", ""), own }
+    assert_trusts { "system", own }
+    assert_trusts { own, "system" }
+  end)
+
+  it("are the system's alone where only they are named", function()
+    for _, ca in ipairs { "system", { "system" } } do
+      local client <close> = http.client(trusting)
+      local page, err = client:fetch(nginx.https .. "/small",
+        { tls = { ca = ca } })
+      assert.is_nil(page)
+      assert.matches("trusted: /etc/", err.message, 1, true)
+    end
+  end)
+
+  local function assert_misread(ca, ...)
+    local ok, message = pcall(http.get, nginx.https, { tls = { ca = ca } })
+    assert.is_false(ok)
+    for _, text in ipairs { "tls_spec.lua:", "option 'tls.ca'", ... } do
+      assert.matches(text, message, 1, true)
+    end
+  end
+
+  it("that cannot be read are named", function()
+    local folder = support.folder()
+    assert_misread({ "system", folder .. "/none.pem" }, "[2]",
+      folder .. "/none.pem", "No such file")
+    assert_misread({ folder, "system" }, "[1]", folder, "Is a directory")
+    assert_misread({ certificates.ca, "/proc/self/mem" }, "[2]", "/proc")
+    assert_misread({ certificates.ca, "/dev/zero" }, "[2]", "too large")
+  end)
+
+  it("that are none are refused", function()
+    local key = certificates.good.key
+    assert_misread({ certificates.ca, key }, "[2]", "no certificate")
+    assert_misread({ certificates.ca, read_file(key) }, "no certificate")
+    assert_misread({ certificates.ca, "/dev/null" }, "no certificate")
+    assert_misread({ certificates.ca, "a\nb" }, "[2]", "control byte")
+    assert_misread({ certificates.ca, "" }, "[2]", "empty")
+    assert_misread({ "" }, "empty")
+    assert_misread({ certificates.ca, "a\0b" }, "NUL")
+    assert_misread({ certificates.ca, 5 }, "strings")
+    assert_misread({ {} }, "strings")
+    assert_misread({ certificates.ca, name = certificates.ca }, "strings")
+    assert_misread({ name = certificates.ca }, "strings")
+    assert_misread({}, "strings")
   end)
 end)
 
@@ -261,5 +372,458 @@ describe("The CA of one client", function()
     assert(client:fetch(server.url, { tls = { verify = false } }))
     assert.is_nil((client:fetch(server.url)))
     assert.equal(1, #server:requests())
+  end)
+end)
+
+describe("A client's certificate", function()
+  local nginx = support.nginx()
+  local mine = certificates.client
+
+  -- Who the server says that it is talking to; "nobody", or the error.
+  local function ask(options)
+    options.ca = certificates.ca
+    local page, err = http.fetch(nginx.https_client .. "/tls",
+      { tls = options })
+    if not page then return nil, err end
+    if page.status == 400 then return "nobody" end
+    return page.body:match("CN=(.*)$")
+  end
+
+  local function assert_refused_key(options)
+    local who, err = ask(options)
+    assert.is_nil(who)
+    assert.same({ "tls", "tls", false }, { err.code, err.phase,
+      err.retryable })
+    return err.message
+  end
+
+  it("is not shown unless it is given", function()
+    assert.equal("nobody", ask {})
+  end)
+
+  it("is shown: of files, of texts, of one of both", function()
+    local shown = {
+      { cert = mine.cert, key = mine.key },
+      { cert = read_file(mine.cert), key = read_file(mine.key) },
+      { cert = mine.cert, key = read_file(mine.key) },
+      { cert = mine.both },
+      { cert = read_file(mine.both) },
+      { cert = mine.both, key = mine.both },
+    }
+    for _, options in ipairs(shown) do
+      assert.equal("a client", ask(options))
+    end
+  end)
+
+  it("is shown with a key that is encrypted", function()
+    local options = { cert = mine.cert, key = mine.encrypted,
+      key_password = mine.password }
+    assert.equal("a client", ask(options))
+    options.key = read_file(mine.encrypted)
+    assert.equal("a client", ask(options))
+  end)
+
+  it("of another CA is the server's to refuse", function()
+    local theirs = certificates.unknown_client
+    assert.equal("nobody", ask { cert = theirs.cert, key = theirs.key })
+  end)
+
+  it("with the key of another is refused before it is sent", function()
+    local message = assert_refused_key { cert = mine.cert,
+      key = certificates.good.key }
+    assert.matches("tls.key cannot be used: it is the key of another", message,
+      1, true)
+  end)
+
+  it("with a wrong password is refused, and nobody is asked", function()
+    for _, password in ipairs { "wrong", mine.password .. "x", " " } do
+      local message = assert_refused_key { cert = mine.cert,
+        key = mine.encrypted, key_password = password }
+      assert.matches("tls.key_password is wrong", message, 1, true)
+    end
+  end)
+
+  it("that is none is refused", function()
+    local nothing = "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n"
+      .. "-----END CERTIFICATE-----\n"
+    local message = assert_refused_key { cert = nothing, key = mine.key }
+    assert.matches("tls.cert cannot be used", message, 1, true)
+    message = assert_refused_key { cert = mine.cert,
+      key = nothing:gsub("CERTIFICATE", "PRIVATE KEY") }
+    assert.matches("tls.key cannot be used", message, 1, true)
+  end)
+
+  it("that a server of TLS 1.3 asks for is a tls error", function()
+    local server <close> = support.server { tls = certificates.good,
+      asks = certificates.ca }
+    server:script { { loop = { "request", { send = OK } } } }
+    local page, err = http.fetch(server.url, trusting)
+    assert.is_nil(page)
+    assert.same({ "tls", "tls", false }, { err.code, err.phase,
+      err.retryable })
+    assert.matches("certificate required", err.message)
+    local theirs = certificates.unknown_client
+    page, err = http.fetch(server.url, { tls = { ca = certificates.ca,
+      cert = theirs.cert, key = theirs.key } })
+    assert.is_nil(page)
+    assert.same({ "tls", "tls" }, { err.code, err.phase })
+    assert.matches("unknown ca", err.message)
+    assert.same({}, server:requests())
+    assert(http.fetch(server.url, { tls = { ca = certificates.ca,
+      cert = mine.cert, key = mine.key } }))
+  end)
+
+  it("goes with its key: another one has another", function()
+    local tls = { ca = certificates.ca, cert = mine.cert, key = mine.encrypted,
+      key_password = mine.password }
+    local client <close> = http.client { tls = tls }
+    local url = nginx.https_client .. "/tls"
+    local function status(c, options)
+      return assert(c:fetch(url, { tls = options })).status
+    end
+    assert.equal(200, status(client))
+    assert.equal(400, status(client, { cert = false }))
+    assert.equal(200, status(client, { cert = mine.both }))
+    assert.equal(200, status(client))
+    local nobody <close> = client:extend { tls = { cert = false } }
+    local other <close> = client:extend { tls = { cert = mine.both } }
+    assert.equal(400, status(nobody))
+    assert.equal(200, status(other))
+    assert.equal(200, status(client, { key = mine.key }))
+  end)
+
+  it("is read when its client is made", function()
+    local folder = support.folder()
+    local function put(name, from)
+      local file <close> = assert(io.open(folder .. name, "w"))
+      file:write(read_file(from))
+    end
+    put("/cert", mine.cert)
+    put("/key", mine.key)
+    local client <close> = http.client { tls = { ca = certificates.ca,
+      cert = folder .. "/cert", key = folder .. "/key" } }
+    assert(os.remove(folder .. "/cert"))
+    assert(os.remove(folder .. "/key"))
+    assert.equal(200, client:fetch(nginx.https_client .. "/tls").status)
+  end)
+
+  local function assert_contradicts(tls, ...)
+    local doors = {
+      function() local r = http.get(nginx.https, { tls = tls }) return r end,
+      function() local c = http.client { tls = tls } return c end,
+    }
+    for _, door in ipairs(doors) do
+      local ok, message = pcall(door)
+      assert.is_false(ok)
+      for _, text in ipairs { "tls_spec.lua:", ... } do
+        assert.matches(text, message, 1, true)
+      end
+      for line in read_file(mine.key):gmatch("[^\n]+") do
+        assert.is_nil(message:find(line, 1, true))
+      end
+    end
+  end
+
+  it("without what belongs to it is a mistake", function()
+    assert_contradicts({ key = mine.key }, "'tls.key' without tls.cert")
+    assert_contradicts({ cert = mine.cert }, "'tls.cert' without tls.key")
+    assert_contradicts({ key_password = "x" }, "'tls.key_password' without")
+    assert_contradicts({ cert = mine.cert, key_password = "x" },
+      "'tls.cert' without tls.key")
+    assert_contradicts({ cert = mine.cert, key = mine.encrypted },
+      "tls.key_password is missing")
+    assert_contradicts({ cert = mine.cert, key = mine.cert }, "'tls.key'",
+      "no private key")
+    assert_contradicts({ cert = mine.key, key = mine.key }, "'tls.cert'",
+      "no certificate")
+    assert_contradicts({ cert = "/no/such", key = mine.key }, "'tls.cert'",
+      "/no/such", "No such file")
+    assert_contradicts({ cert = mine.cert, key = "/no/such" }, "'tls.key'",
+      "No such file")
+    assert_contradicts({ cert = support.folder(), key = mine.key },
+      "'tls.cert'", "Is a directory")
+  end)
+
+  it("leaves no secret in a message", function()
+    local line = read_file(mine.key):match("\n([^\n]+)\n")
+    assert_contradicts({ cert = mine.cert, key = line }, "'tls.key'")
+    assert_contradicts({ cert = mine.cert, key = "\n" .. line }, "'tls.key'")
+    local secret = "Password-of-the-spec"
+    local _, err = ask { cert = mine.cert, key = mine.encrypted,
+      key_password = secret }
+    assert.is_nil(tostring(err):find(secret, 1, true))
+    _, err = ask { cert = mine.cert, key = read_file(certificates.good.key) }
+    assert.is_nil(tostring(err):find("BEGIN", 1, true))
+  end)
+end)
+
+describe("A pin", function()
+  local nginx = support.nginx()
+  local right, wrong = certificates.pin, certificates.other_pin
+
+  local function get(pin, options)
+    options = options or {}
+    options.ca, options.pin = certificates.ca, pin
+    return http.fetch(nginx.https .. "/small", { tls = options })
+  end
+
+  it("that is right lets through: one, one of several, a list", function()
+    for _, pin in ipairs { right, wrong .. ";" .. right, { right },
+      { wrong, right }, { wrong .. ";" .. right }, { wrong, wrong, right } } do
+      assert.equal(200, assert(get(pin)).status)
+    end
+  end)
+
+  it("that is wrong is a tls error, and nothing is sent", function()
+    for _, pin in ipairs { wrong, { wrong }, { wrong, wrong } } do
+      local page, err = get(pin)
+      assert.is_nil(page)
+      assert.same({ "tls", "tls", false }, { err.code, err.phase,
+        err.retryable })
+      assert.matches("none of tls.pin", err.message, 1, true)
+    end
+    local server <close> = serve("good")
+    assert_refused(server, { tls = { ca = certificates.ca, pin = wrong } })
+  end)
+
+  it("is looked at where nothing else is", function()
+    local server <close> = serve("self_signed")
+    assert_refused(server, { tls = { verify = false, pin = right } })
+  end)
+
+  it("does not make a wrong certificate good", function()
+    local server <close> = serve("expired")
+    assert_refused(server, { tls = { ca = certificates.ca, pin = right } })
+  end)
+
+  it("in another form is refused: libcurl would read a file", function()
+    local hash = right:sub(9)
+    for _, pin in ipairs { "/etc/pin.pem", hash, "sha256/" .. hash,
+      "SHA256//" .. hash, "sha1//" .. hash, right:sub(1, -2), right .. "=",
+      right:sub(1, -3) .. "==", " " .. right, right .. ";", ";" .. right,
+      right .. "; " .. wrong, right .. ";;" .. wrong, right .. "," .. wrong,
+      "sha256//", right:gsub("%w=$", "-="), right .. "\n" } do
+      for _, value in ipairs { pin, { pin }, { right, pin } } do
+        local ok, message = pcall(get, value)
+        assert.is_false(ok)
+        assert.matches("option 'tls.pin': ", message, 1, true)
+      end
+    end
+  end)
+end)
+
+describe("A TLS version", function()
+  local nginx = support.nginx()
+
+  local function get(listener, options)
+    options.ca = certificates.ca
+    local page, err = http.fetch(nginx[listener] .. "/tls", { tls = options })
+    return page and page.body:match("TLSv%S+"), err
+  end
+
+  it("is one that both speak", function()
+    assert.equal("TLSv1.2", get("https_1_2", {}))
+    assert.equal("TLSv1.3", get("https_1_3", {}))
+    assert.equal("TLSv1.2", get("https_1_2", { min = "1.0" }))
+    assert.equal("TLSv1.3", get("https_1_3", { min = "1.3" }))
+    assert.equal("TLSv1.2", get("https_1_2", { max = "1.2" }))
+    assert.equal("TLSv1.3", get("https_1_3", { min = "1.3", max = "1.3" }))
+    assert.equal("TLSv1.2", get("https_1_2", { min = "1.2", max = "1.2" }))
+  end)
+
+  it("that the other has not is a tls error", function()
+    local wrong = { { "https_1_2", { min = "1.3" } },
+      { "https_1_3", { max = "1.2" } }, { "https_1_3", { min = "1.1",
+        max = "1.2" } } }
+    for _, case in ipairs(wrong) do
+      local version, err = get(table.unpack(case))
+      assert.is_nil(version)
+      assert.same({ "tls", "tls", false }, { err.code, err.phase,
+        err.retryable })
+      assert.matches("no TLS version.*tls.min, tls.max", err.message)
+    end
+  end)
+
+  it("at least is not above the one at most", function()
+    for _, tls in ipairs { { min = "1.3", max = "1.2" }, { max = "1.1" },
+      { max = "1.0" }, { min = "1.1", max = "1.0" } } do
+      local ok, message = pcall(http.fetch, nginx.https, { tls = tls })
+      assert.is_false(ok)
+      assert.matches("option 'tls.min' is above tls.max", message, 1, true)
+      assert.is_false((pcall(http.client, { tls = tls })))
+    end
+    local client <close> = http.client { tls = { max = "1.2" } }
+    local ok = pcall(client.fetch, client, nginx.https,
+      { tls = { min = "1.3" } })
+    assert.is_false(ok)
+    ok = pcall(client.extend, client, { tls = { min = "1.3" } })
+    assert.is_false(ok)
+  end)
+
+  it("of a request joins with its client's, and goes with it", function()
+    local client <close> = http.client { tls = { ca = certificates.ca,
+      max = "1.2" } }
+    local function version(listener, options)
+      local page = client:fetch(nginx[listener] .. "/tls", { tls = options })
+      return page and page.body:match("TLSv%S+") or "none"
+    end
+    assert.equal("none", version("https_1_3"))
+    assert.equal("TLSv1.3", version("https_1_3", { max = false }))
+    assert.equal("none", version("https_1_3"))
+    assert.equal("TLSv1.3", version("https_1_3", { min = "1.3", max = "1.3" }))
+    assert.equal("none", version("https_1_3", { min = "1.2" }))
+    assert.equal("TLSv1.2", version("https_1_2"))
+    assert.equal("TLSv1.3", get("https_1_3", {}))
+  end)
+end)
+
+-- libcurl keeps connections by what they were made with; nginx counts them.
+describe("A connection", function()
+  local nginx = support.nginx()
+  local mine = certificates.client
+
+  -- The number of the connection that a request went by, or its error's code.
+  local function number(listener, options)
+    local page, err = http.fetch(nginx[listener] .. "/tls", { tls = options })
+    if not page then return err.code end
+    return page.status == 200 and page.body:match("^%d+") or page.status
+  end
+
+  local function trusted(options)
+    options.ca = certificates.ca
+    return options
+  end
+
+  it("is used again by who asks in the same way", function()
+    local ways = { {}, { pin = certificates.pin }, { min = "1.2" },
+      { cert = mine.cert, key = mine.key } }
+    for _, options in ipairs(ways) do
+      local first = number("https", trusted(options))
+      assert.matches("^%d+$", first)
+      assert.equal(first, number("https", trusted(options)))
+    end
+  end)
+
+  it("is not shared by those who ask in other ways", function()
+    local text = read_file(certificates.ca)
+    local ways = { { verify = false }, { ca = certificates.ca },
+      { ca = text }, { ca = { "system", certificates.ca } },
+      trusted { verify = false }, trusted { pin = certificates.pin },
+      trusted { pin = { certificates.pin, certificates.other_pin } },
+      trusted { max = "1.2" }, trusted { min = "1.1" },
+      trusted { cert = mine.cert, key = mine.key },
+      trusted { cert = certificates.unknown_client.cert, key = mine.key } }
+    local seen = {}
+    for round = 1, 2 do
+      for i, options in ipairs(ways) do
+        local its = number("https", options)
+        assert.matches("^%d+$", its)
+        assert.equal(round == 2 and i or nil, seen[its])
+        seen[its] = i
+      end
+    end
+  end)
+
+  it("that showed a certificate is not for who shows none", function()
+    local shown = trusted { cert = mine.cert, key = mine.key }
+    assert.matches("^%d+$", number("https_client", shown))
+    assert.equal(400, number("https_client", trusted {}))
+    assert.equal(400, number("https_client", trusted {
+      cert = certificates.unknown_client.cert, key = mine.key }))
+    assert.matches("^%d+$", number("https_client", shown))
+  end)
+
+  it("that showed a certificate is not for who lacks its key", function()
+    for _, cert in ipairs { mine.cert, read_file(mine.cert) } do
+      local shown = trusted { cert = cert, key = mine.encrypted,
+        key_password = mine.password }
+      assert.matches("^%d+$", number("https_client", shown))
+      assert.equal("tls", number("https_client", trusted { cert = cert,
+        key = certificates.good.key }))
+      assert.equal("tls", number("https_client", trusted { cert = cert,
+        key = mine.encrypted, key_password = "wrong" }))
+    end
+  end)
+
+  it("that was not verified is not for who verifies", function()
+    assert.matches("^%d+$", number("https_expired", trusted {
+      verify = false }))
+    assert.equal("tls", number("https_expired", trusted {}))
+    assert.matches("^%d+$", number("https_self_signed", { verify = false }))
+    assert.equal("tls", number("https_self_signed", { verify = true }))
+  end)
+
+  it("to a pinned key is not for who pins another", function()
+    assert.matches("^%d+$", number("https", trusted {
+      pin = certificates.pin }))
+    assert.equal("tls", number("https", trusted {
+      pin = certificates.other_pin }))
+    assert.matches("^%d+$", number("https", trusted {}))
+    assert.equal("tls", number("https", trusted {
+      pin = certificates.other_pin }))
+  end)
+
+  it("to a pinned key is not for who pins it in another case", function()
+    local pin = certificates.pin
+    local other = "sha256//" .. pin:sub(9):gsub("%a", function(letter)
+      return letter:lower() == letter and letter:upper() or letter:lower()
+    end)
+    assert.matches("^%d+$", number("https", trusted { pin = pin }))
+    assert.equal("tls", number("https", trusted { pin = other }))
+  end)
+
+  it("of an old version is not for who wants a new one", function()
+    assert.matches("^%d+$", number("https_1_2", trusted {}))
+    assert.equal("tls", number("https_1_2", trusted { min = "1.3" }))
+  end)
+end)
+
+describe("verify = false", function()
+  local nginx = support.nginx()
+
+  it("shows in info, and so does its absence", function()
+    local url = nginx.https .. "/small"
+    assert.is_false(http.fetch(url, { tls = { verify = false } }).info.verified)
+    assert.is_true(http.fetch(url, trusting).info.verified)
+    local blind <close> = http.client { tls = { verify = false } }
+    assert.is_false(blind:fetch(url).info.verified)
+    local tls = { verify = true, ca = certificates.ca }
+    assert.is_true(blind:fetch(url, { tls = tls }).info.verified)
+    assert.is_nil(http.fetch(nginx.http .. "/small").info.verified)
+  end)
+
+  it("shows before the body has come", function()
+    local r <close> = assert(http.get(nginx.https .. "/big",
+      { tls = { verify = false } }))
+    assert.is_false(r.info.ended)
+    assert.is_false(r.info.verified)
+  end)
+
+  local function warnings(script)
+    local _, code, out, err = support.run("warn('@on')\n" .. script,
+      { nginx.https .. "/small", certificates.ca })
+    assert.equal(0, code, err)
+    return err, out
+  end
+
+  it("is warned of, once, where it is used first", function()
+    local said = warnings [[
+      local http = require "curlew"
+      local blind = http.client { tls = { verify = false } }
+      assert(http.fetch(arg[1], { tls = { ca = arg[2] } }))
+      assert(blind:fetch(arg[1]))
+      assert(blind:fetch(arg[1]))
+      assert(http.fetch(arg[1], { tls = { verify = false } }))
+    ]]
+    assert.matches("^Lua warning: curlew: [^\n]*verify = false[^\n]*"
+      .. "script.lua:5[^\n]*\n$", said)
+  end)
+
+  it("is not warned of where it is only said", function()
+    assert.equal("", (warnings [[
+      local http = require "curlew"
+      local blind <close> = http.client { tls = { verify = false } }
+      assert(blind:fetch(arg[1], { tls = { verify = true, ca = arg[2] } }))
+    ]]))
   end)
 end)

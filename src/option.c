@@ -724,6 +724,22 @@ static CURLcode apply_identity(CURL *easy, const cw_settings *own,
   return rc;
 }
 
+/* libcurl compares the pins of connections in any case, and base64 is not so: a
+** last one, too long to be any key's, says which letters were meant. */
+static CURLcode apply_pin(CURL *easy, const char *pin) {
+  static const char last[] = ";sha256//";
+  if (!pin) return curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, NULL);
+  size_t n = strlen(pin);
+  char *whole = malloc(3 * n + sizeof last);
+  if (!whole) return CURLE_OUT_OF_MEMORY;
+  memcpy(whole, pin, n);
+  memcpy(whole + n, last, sizeof last - 1);
+  *put_hex(whole + n + sizeof last - 1, pin) = '\0';
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, whole);
+  free(whole);
+  return rc;
+}
+
 static CURLcode apply_tls_versions(CURL *easy, const cw_settings *own,
                                    const cw_settings *defaults) {
   static const long oldest[] = {
@@ -810,8 +826,7 @@ CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
   case CW_OPT_TLS_MIN:
     return apply_tls_versions(easy, own, defaults);
   case CW_OPT_TLS_PIN:
-    return curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY,
-                            value ? value->text : NULL);
+    return apply_pin(easy, value ? value->text : NULL);
   case CW_OPT_TLS_VERIFY:
     return apply_verify(easy, number != 0);
   case CW_OPT_USER_AGENT:

@@ -48,7 +48,7 @@ static const char *trusted(const cw_settings *own,
   const char *ca = cw_settings_text_of(own, defaults, CW_OPT_TLS_CA);
   if (!ca) ca = cw_option_system_ca();
   if (!ca) return "the system's folder";
-  return cw_pem_is(ca) ? "the text of tls.ca" : ca;
+  return cw_pem_is(ca) ? "those given as tls.ca" : ca;
 }
 
 static const char *about_identity(const cw_error *e, const cw_settings *own,
@@ -58,10 +58,11 @@ static const char *about_identity(const cw_error *e, const cw_settings *own,
   if (!strstr(e->text, "private key") && !strstr(e->text, "Private key"))
     return "tls.cert cannot be used: it is no certificate in PEM form";
   if (key && cw_pem_encrypted(key))
-    return "tls.key cannot be used: tls.key_password is wrong, or it is not "
-           "the "
-           "key of tls.cert";
-  return "tls.key cannot be used: it is not the key of tls.cert, or no key";
+    return "tls.key cannot be used: tls.key_password is wrong, or it is the "
+           "key "
+           "of another certificate";
+  return "tls.key cannot be used: it is the key of another certificate, or "
+         "none";
 }
 
 /* OpenSSL's words for it, of which there are three. */
@@ -78,11 +79,12 @@ void cw_tls_explain(cw_error *e, long verified, const cw_settings *own,
   if (e->curl != CURLE_PEER_FAILED_VERIFICATION) verified = 0; /* an old one */
   if (no_issuer(verified) || own_issuer(verified))
     snprintf(e->text, sizeof e->text,
-             "%.90s; trusted: %.80s; tls = { ca = ... } names others%s", said,
+             "%.68s; trusted: %.90s; tls = { ca = ... } names others%s", said,
              trusted(own, defaults),
-             no_issuer(verified) ? "; or its server sends only a part" : "");
+             no_issuer(verified) ? "; or the server sends a part of its chain"
+                                 : "");
   else if (e->curl == CURLE_SSL_CACERT_BADFILE)
-    snprintf(e->text, sizeof e->text, "tls.ca: no certificate in %.200s",
+    snprintf(e->text, sizeof e->text, "no certificate can be read from %.200s",
              trusted(own, defaults));
   else if (e->curl == CURLE_SSL_CERTPROBLEM)
     snprintf(e->text, sizeof e->text, "%s", about_identity(e, own, defaults));

@@ -335,11 +335,14 @@ static const script *next_script(void) {
   return s;
 }
 
+/* Who is not let in is told so, and may read it in peace. */
 static bool start_tls(conn *c) {
   if (!peer.tls) return true;
   c->ssl = SSL_new(peer.tls);
   if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1) return false;
-  return SSL_accept(c->ssl) == 1;
+  if (SSL_accept(c->ssl) == 1) return true;
+  if (SSL_get_verify_mode(c->ssl) != SSL_VERIFY_NONE) do_close(c, false);
+  return false;
 }
 
 static void forget(conn *c) {
@@ -604,6 +607,14 @@ static SSL_CTX *tls_context(const char *cert, const char *key) {
   exit(1);
 }
 
+/* Clients have to show a certificate of one of these CAs. */
+static void ask_clients(SSL_CTX *t, const char *ca) {
+  SSL_CTX_set_verify(t, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+                     NULL);
+  SSL_CTX_set_session_id_context(t, (const unsigned char *)"peer", 4);
+  if (SSL_CTX_load_verify_locations(t, ca, NULL) != 1) die(ca);
+}
+
 static void raise_nofile(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -627,7 +638,8 @@ int main(int argc, char **argv) {
   signal(SIGINT, SIG_IGN); /* Ctrl-C is the suite's; stdin tells the end */
   raise_nofile();
   init_changed();
-  if (argc == 3) peer.tls = tls_context(argv[1], argv[2]);
+  if (argc >= 3) peer.tls = tls_context(argv[1], argv[2]);
+  if (argc == 4) ask_clients(peer.tls, argv[3]);
   int listener = bind_loopback(&port);
   if (pthread_create(&t, NULL, listen_on, &listener) != 0) die("thread");
   printf("%d\n", port);

@@ -142,13 +142,15 @@ end
 Server.__close = Server.close
 Server.__gc = Server.close
 
---- Starts a server; `tls = {cert =, key =}` makes it one of HTTPS.
+--- Starts a server; `tls = {cert =, key =}` makes it one of HTTPS, which with
+-- `asks = ca` lets in only who shows a certificate of that CA.
 return function(posix, program, options)
   local tls = options and options.tls
   local process = assert(posix.spawn({
     program,
     tls and tls.cert,
     tls and tls.key,
+    tls and options.asks,
     patience = PATIENCE,
   }))
   local port = math.tointeger(process:read_line() or error("no peer started"))
