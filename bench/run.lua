@@ -3,13 +3,14 @@
 package.path = "bench/?.lua;" .. package.path
 package.cpath = os.getenv("CURLEW_BUILD") .. "/spec/?.so;" .. package.cpath
 local bodies = require "bodies"
+local handshakes = require "handshakes"
 local report = require "report"
 local requests = require "requests"
 local server = require "server"
 
 local groups = {
   { "sequential", requests }, { "beside", requests }, { "calls", requests },
-  { "held", requests }, { "leaking", requests },
+  { "held", requests }, { "leaking", requests }, { "tls", handshakes },
   { "stream", bodies }, { "file", bodies }, { "text", bodies },
   { "lines", bodies }, { "bombs", bodies },
 }
@@ -41,4 +42,5 @@ end
 local want = chosen(os.getenv("ROWS") or "")
 report.head()
 run(requests, want, {})
+run(handshakes, want, { tls = true })
 run(bodies, want, { bound = true })

@@ -2,7 +2,9 @@
 -- kernel chose. /small is 1 KiB, /slow the same 2 ms later, /large is 1 MiB,
 -- /raw answers with the header lines as they came, /stalls ends in mid-body
 -- for ten minutes. What is put into its folder later is under /sent/, by
--- sendfile; a file of /bombs/ is called by its coding.
+-- sendfile; a file of /bombs/ is called by its coding. With TLS, each request
+-- has a connection of its own and a whole handshake.
+local new_certificates = require "spec.support.certificates"
 local posix = require "posix_support"
 
 local config = [[
@@ -38,7 +40,19 @@ http {
     location /sent/ { sendfile on; }
     location ~ ^/bombs/(.+)$ { add_header Content-Encoding $1; }
   }
+%s
 }
+]]
+
+local secure_config = [[
+  server {
+    listen 127.0.0.1:%d ssl;
+    root %s;
+    ssl_certificate %s;
+    ssl_certificate_key %s;
+    ssl_session_tickets off;
+    keepalive_timeout 0;
+  }
 ]]
 
 local server = {}
@@ -82,6 +96,30 @@ function methods:hole(name, size)
   return path
 end
 
+-- The system's CAs and the server's own, in one file.
+local function write_bundle(path, own)
+  local config <close> = assert(io.popen("curl-config --ca"))
+  local parts = {}
+  for i, name in ipairs { config:read("l"), own } do
+    local file <close> = assert(io.open(name))
+    parts[i] = file:read("a")
+  end
+  write(path, table.concat(parts, "\n"))
+end
+
+-- What the configuration says of TLS; the socket, its url and the CAs.
+local function secure(dir)
+  local certificates = new_certificates(posix, dir)
+  local socket, port = posix.listen()
+  write_bundle(dir .. "/bundle.pem", certificates.ca)
+  return {
+    config = secure_config:format(port, dir, certificates.good.cert,
+      certificates.good.key),
+    socket = socket, url = "https://localhost:" .. port,
+    ca = dir .. "/bundle.pem",
+  }
+end
+
 local function stop(self)
   self.child:kill("TERM") -- the master takes its worker along
   self.child:wait(5)
@@ -90,19 +128,22 @@ local function stop(self)
 end
 
 --- Starts it; the value returned is to-be-closed and has `url` and `dir`.
--- `bound`: it stays on one processor, whose number is then its `cpu`.
+-- `bound`: it stays on one processor, whose number is then its `cpu`; `tls`: it
+-- has `secure`, the url, and `ca`, the path of those to be trusted.
 function server.start(options)
   local dir = posix.mkdtemp()
   local socket, port = posix.listen()
+  local tls = options.tls and secure(dir) or { config = "" }
   write(dir .. "/small", ("0123456789abcde\n"):rep(64))
   write(dir .. "/large", ("0123456789abcde\n"):rep(65536))
   write(dir .. "/nginx.conf", config:format(echo_module(), dir, dir, dir, dir,
-    dir, dir, dir, port, dir))
+    dir, dir, dir, port, dir, tls.config))
   assert(os.execute(("mkdir %s/sent %s/bombs"):format(dir, dir)))
   local cpu = options.bound and last_processor()
   local command = {
     "nginx", "-e", dir .. "/error.log", "-p", dir, "-c", dir .. "/nginx.conf",
-    env = { NGINX = "3;" }, fds = { [3] = socket }, nofile = 8192,
+    env = { NGINX = tls.socket and "3;4;" or "3;" },
+    fds = { [3] = socket, [4] = tls.socket }, nofile = 8192,
     stdin = false, stdout = false,
   }
   if cpu then
@@ -112,8 +153,10 @@ function server.start(options)
   end
   local child = assert(posix.spawn(command))
   posix.close(socket)
+  if tls.socket then posix.close(tls.socket) end
   return setmetatable({
     url = "http://127.0.0.1:" .. port, dir = dir, cpu = cpu, child = child,
+    secure = tls.url, ca = tls.ca,
   }, { __index = methods, __close = stop })
 end
 

@@ -57,13 +57,16 @@ describe("The documents", function()
         or code:find("/log", 1, true) and declared("3 lines\nx error\nthe end")
         or ok
       server:script { { loop = { "request", { send = reply } } } }
+      local certificates = support.certificates()
       local setting = ([[
-        local url, secure = %q, %q
+        local url, secure, ca = %q, %q, %q
+        local hash_of_key, hash_of_next_key = %q, %q
         local http = require "curlew"
         local function example() %s
         end
         example()
-      ]]):format(server.url, nginx.https, code)
+      ]]):format(server.url, nginx.https, certificates.ca,
+        certificates.pin:sub(9), certificates.other_pin:sub(9), code)
       local kind, status, _, err = support.run(setting,
         { server.url })
       assert.same({ "exit", 0, }, { kind, status }, err)

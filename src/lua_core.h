@@ -16,8 +16,8 @@ typedef struct cwl_state {
   const char *home;  /* where curlew's own Lua files are; "" until known */
   bool has_waiter;
   bool told_unverified; /* the warning of verify = false has been given */
-  unsigned useless; /* collections at the limit that freed nothing, ... */
-  unsigned skip;    /* ... and refusals until the next one is tried */
+  unsigned useless;     /* collections at the limit that freed nothing, ... */
+  unsigned skip;        /* ... and refusals until the next one is tried */
 } cwl_state;
 
 enum {
