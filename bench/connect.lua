@@ -1,5 +1,6 @@
 -- connect: a new verified TLS connection for each request (the server closes
--- them), the work that bench/connect.c does without us. connect.lua URL COUNT CA
+-- them), the work that bench/connect.c does without us.
+-- connect.lua URL COUNT CA
 -- Prints the CPU seconds of the first, and of one of the others.
 local usage = dofile "bench/usage.lua"
 local http = require "curlew"

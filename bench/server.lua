@@ -98,9 +98,9 @@ end
 
 -- The system's CAs and the server's own, in one file.
 local function write_bundle(path, own)
-  local config <close> = assert(io.popen("curl-config --ca"))
+  local pipe <close> = assert(io.popen("curl-config --ca"))
   local parts = {}
-  for i, name in ipairs { config:read("l"), own } do
+  for i, name in ipairs { pipe:read("l"), own } do
     local file <close> = assert(io.open(name))
     parts[i] = file:read("a")
   end

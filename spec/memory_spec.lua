@@ -8,7 +8,7 @@ local posix = support.posix
 local SCRIPT = [[
 local http = require "curlew"
 local core = require "curlew.core"
-local url, secure, ca, refused = ...
+local url, secure, ca, refused, both, pin = ...
 
 -- What ought to fail for another reason than memory.
 local function fails_with(code, r, err)
@@ -31,8 +31,12 @@ do -- a large one, some of it read, its scope left
   assert(#http.leaks.open() == 1 and http.stats().open == 1)
 end
 
-do -- the same over TLS
-  local r <close> = assert(http.get(secure .. "/slow", { tls = { ca = ca } }))
+do -- the same over TLS, with all that it may be told
+  local client <close> = http.client { tls = { ca = { ca, ca }, cert = both } }
+  local tls = { pin = { pin, pin }, min = "1.2", max = "1.2" }
+  assert(not pcall(client.get, client, secure, { tls = { pin = { pin, "x" } } }))
+  assert(not pcall(client.get, client, secure, { tls = { ca = { ca, "" } } }))
+  local r <close> = assert(client:get(secure .. "/slow", { tls = tls }))
   assert(r:read(1, 10, 100))
 end
 
@@ -120,9 +124,11 @@ describe("Without memory", function()
   -- Runs the host; returns how many states it made, and how many scripts ended
   -- with an error.
   local function run(mode)
+    local certificates = support.certificates()
     local child <close> = assert(posix.spawn {
       support.build .. "/spec/oom", mode, path, nginx.http, nginx.https,
-      nginx.ca, refused, stderr = true, preload = true,
+      nginx.ca, refused, certificates.client.both, certificates.pin,
+      stderr = true, preload = true,
       env = { LUA_PATH = package.path, LUA_CPATH = package.cpath,
         LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false,
         LD_PRELOAD = sanitizer() or false },

@@ -684,13 +684,10 @@ static char *put_hex(char *to, const char *text) {
 ** takes to be its owner: libcurl gives a connection to whoever comes with the
 ** same certificate, and that is no secret; it does not look at the key. */
 static char *identity(const char *cert, const char *key, const char *password) {
-  size_t n = strlen(cert);
-  char *whole = malloc(n + 2 * strlen(key) + 2 * strlen(password) + 4);
+  size_t n = strlen(cert) + 2 * strlen(key) + 2 * strlen(password) + 4;
+  char *whole = malloc(n);
   if (!whole) return NULL;
-  memcpy(whole, cert, n);
-  char *end = whole + n;
-  *end++ = '\n';
-  end = put_hex(end, key);
+  char *end = put_hex(whole + snprintf(whole, n, "%s\n", cert), key);
   *end++ = ' ';
   end = put_hex(end, password);
   *end++ = '\n';
@@ -727,14 +724,12 @@ static CURLcode apply_identity(CURL *easy, const cw_settings *own,
 /* libcurl compares the pins of connections in any case, and base64 is not so: a
 ** last one, too long to be any key's, says which letters were meant. */
 static CURLcode apply_pin(CURL *easy, const char *pin) {
-  static const char last[] = ";sha256//";
+  static const char form[] = "%s;sha256//";
   if (!pin) return curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, NULL);
-  size_t n = strlen(pin);
-  char *whole = malloc(3 * n + sizeof last);
+  size_t n = 3 * strlen(pin) + sizeof form;
+  char *whole = malloc(n);
   if (!whole) return CURLE_OUT_OF_MEMORY;
-  memcpy(whole, pin, n);
-  memcpy(whole + n, last, sizeof last - 1);
-  *put_hex(whole + n + sizeof last - 1, pin) = '\0';
+  *put_hex(whole + snprintf(whole, n, form, pin), pin) = '\0';
   CURLcode rc = curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, whole);
   free(whole);
   return rc;

@@ -69,8 +69,8 @@ static bool append(char **text, const char *more, cw_pem what, cw_error *e) {
   char *both = realloc(*text, old + n + 2);
   if (!both) return fail(e, "not enough memory");
   *text = both;
-  memcpy(both + old, more, n);
-  memcpy(both + old + n, "\n", 2); /* or two lines could become one */
+  /* a line end between them, or two lines could become one */
+  snprintf(both + old, n + 2, "%s\n", more);
   return true;
 }
 
