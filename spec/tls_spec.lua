@@ -202,6 +202,29 @@ describe("A whole chain", function()
   end)
 end)
 
+-- libcurl trusts what it is told to trust, whoever issued that.
+describe("A certificate that is no root", function()
+  it("is trusted where it is named: one between, the server's own", function()
+    local nginx = support.nginx()
+    local named = { broken_chain = certificates.middle_ca,
+      self_signed = certificates.self_signed.cert,
+      unknown_ca = certificates.unknown_ca.cert }
+    for kind, ca in pairs(named) do
+      local page = assert(http.fetch(nginx["https_" .. kind] .. "/small",
+        { tls = { ca = ca } }))
+      assert.equal(200, page.status)
+    end
+  end)
+
+  it("is still refused for another reason", function()
+    local nginx = support.nginx()
+    local page, err = http.fetch(nginx.https_expired .. "/small",
+      { tls = { ca = certificates.expired.cert } })
+    assert.is_nil(page)
+    assert.matches("expired", err.message)
+  end)
+end)
+
 describe("CAs in a list", function()
   local nginx = support.nginx()
 

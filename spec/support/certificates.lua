@@ -137,6 +137,7 @@ return function(posix, dir)
     self_signed = self_issued("self_signed", "localhost", "/CN=localhost"),
     wrong_usage = issued("wrong_usage", "ca", "client_only", VALID),
     broken_chain = broken,
+    middle_ca = at("middle_ca.pem"), -- what it lacks
     whole_chain = { key = broken.key,
       cert = joined("whole_chain.pem", broken.cert, at("middle_ca.pem")) },
     -- to be shown to a server that asks: cert, key; both: in one file;
