@@ -76,8 +76,8 @@ typedef enum cw_kind {
   CW_KIND_NAMES,      /* of header lines; a list of fields without values */
   CW_KIND_PAIR,       /* user and password: "user:password" */
   CW_KIND_PARTS,      /* of a multipart body: the request's content has them */
-  CW_KIND_PEM,     /* PEM text, or the path of a file that is read at once */
-  CW_KIND_PIN,     /* hashes of public keys */
+  CW_KIND_PEM,        /* PEM text, or the path of a file that is read at once */
+  CW_KIND_PIN,        /* hashes of public keys */
   CW_KIND_QUERY,   /* a word of shape.lua: part of the url when it gets here */
   CW_KIND_SECONDS, /* in the row's range */
   CW_KIND_TEXT,    /* no control bytes */
@@ -216,11 +216,9 @@ cw_headers *cw_fields_sent(const cw_fields *fields);
 ** no real value holds a NUL. */
 extern const cw_text cw_field_removed;
 
-/* Sets row 'id' of 'easy' to the value that holds, or back to its default.
- *Where
- ** one option of libcurl's stands for several rows, each of them sets it for
- *all.
- ** Rows of the engine's own do nothing. */
+/* Sets row 'id' of 'easy' to the value that holds, or back to its default. An
+** option of libcurl's that stands for several rows is set by each for all of
+** them. Rows of the engine's own do nothing. */
 CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
                          const cw_settings *defaults);
 

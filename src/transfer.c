@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "trace.h"
 #include "tls.h"
+#include "trace.h"
 
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
