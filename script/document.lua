@@ -27,15 +27,34 @@ local luacats = {
   seconds = "number", ["path or PEM text"] = "string",
   ["path, PEM text or list"] = "string|string[]",
   ["string or list"] = "string|string[]",
+  ["any value"] = "any",
   ["boolean or function"] = "boolean|fun(r: curlew.Response): any",
+  ["list of names"] = "string[]",
+  ["list of parts"] = "curlew.Part[]",
+  ["list of statuses and error codes"] = "(integer|string)[]",
+  ["open file"] = "file*",
+  ["path or file"] = "string|file*",
+  ["{user, password}"] = "string[]",
 }
 
 local function class_of(group)
   return "curlew." .. group:gsub("^%l", string.upper)
 end
 
+-- What a group may be instead of a table.
+local scalars = { timeout = "number|", retry = "integer|" }
+
+-- Functions, each with its own form.
+local functions = {
+  ["auth.bearer"] = "string|fun(stale: boolean): string?, any",
+  body = "string|fun(): string?, any",
+  on_end = "fun(info: curlew.End)",
+  progress = "fun(p: curlew.Progress): boolean?",
+}
+
 local function field(row)
-  local kind = luacats[row.kind] or row.kind
+  local name = row.group and row.group .. "." .. row.name or row.name
+  local kind = functions[name] or luacats[row.kind] or row.kind
   if row.choices then kind = '"' .. table.concat(row.choices, '"|"') .. '"' end
   return ("---@field %s? %s %s"):format(row.name, kind, row.doc)
 end
@@ -55,7 +74,7 @@ local function classes()
   for _, group in ipairs(order) do
     table.move(groups[group], 1, #groups[group], #lines + 1, lines)
     lines[#lines + 1] = ""
-    local scalar = group == "timeout" and "number|" or ""
+    local scalar = scalars[group] or ""
     first[#first + 1] = ("---@field %s? %s%s"):format(group, scalar,
       class_of(group))
   end

@@ -59,7 +59,7 @@ describe("The documents", function()
       server:script { { loop = { "request", { send = reply } } } }
       local certificates = support.certificates()
       local setting = ([[
-        local url, secure, ca = %q, %q, %q
+        local url, secure, ca, path = %q, %q, %q, arg[0]
         local hash_of_key, hash_of_next_key = %q, %q
         local http = require "curlew"
         local function example() %s

@@ -3,14 +3,14 @@
 
 -- options
 ---@class curlew.Auth
----@field basic? {user, password} {user, password}, sent with each request (RFC 7617)
----@field bearer? string or function a token (RFC 6750), or function(stale) that returns one and for how many seconds it holds; called once more after a 401
----@field digest? {user, password} {user, password}, never sent in the clear (RFC 7616)
+---@field basic? string[] {user, password}, sent with each request (RFC 7617)
+---@field bearer? string|fun(stale: boolean): string?, any a token (RFC 6750), or function(stale) that returns one and for how many seconds it holds; called once more after a 401
+---@field digest? string[] {user, password}, never sent in the clear (RFC 7616)
 ---@field netrc? boolean user and password of the host from ~/.netrc, sent as basic's
 
 ---@class curlew.Retry
 ---@field max_delay? number the longest wait before a retry; a Retry-After beyond it ends them
----@field on? list of statuses and error codes a list of statuses and error codes that are worth a retry
+---@field on? (integer|string)[] a list of statuses and error codes that are worth a retry
 ---@field times? integer how often a failed request is made again
 ---@field unsafe? boolean also methods that are not idempotent (RFC 9110 9.2.2), as POST
 
@@ -31,31 +31,31 @@
 
 ---@class curlew.Options
 ---@field base_url? string put before a url without a scheme, with one slash between
----@field body? string or function what is sent: a string, or a function that returns pieces, then nil (nil, err aborts)
+---@field body? string|fun(): string?, any what is sent: a string, or a function that returns pieces, then nil (nil, err aborts)
 ---@field buffer? integer size of the receive buffer, in bytes: a large one saves system calls when a large body comes, and is memory while it is open
 ---@field check? boolean|fun(r: curlew.Response): any any status but 200-299 is an error; or a function of the response that says whether it will do
 ---@field deadline? number everything, from the call to the end of the body
 ---@field decode? boolean ask for gzip, deflate, br and zstd, and undo them; false: the bytes as they come
 ---@field expect? boolean ask for 100 (Continue) before a body is sent, and wait for it at most a second
----@field file? path or file a file is sent: path, or a handle from where it stands
----@field form? any value fields are sent, url-encoded: name = value, name = {values}, or {{name, value}, ...}
+---@field file? string|file* a file is sent: path, or a handle from where it stands
+---@field form? any fields are sent, url-encoded: name = value, name = {values}, or {{name, value}, ...}
 ---@field headers? table name = value, name = {values}, or {{name, value}, ...}; false takes a default away
 ---@field http_version? "1.1" the newest HTTP version to offer
----@field json? any value a value is sent, as http.json encodes it
+---@field json? any a value is sent, as http.json encodes it
 ---@field length? integer how many bytes the function given as body will return in all
 ---@field max_body? integer the largest body taken, in bytes; set, it holds for bodies read in pieces too
 ---@field method? string the request's method, of http.request and http.fetch
----@field multipart? list of parts a form with files is sent (RFC 7578): {{name =, [1] = text | file = | body =, filename =, type =}, ...}
----@field on_end? function function(info), called once when the request is over, however it went: outcome, bytes, times, attempts
----@field progress? function function{received, total, sent, send_total}, called while bytes come and go; if it returns false the request is cancelled
+---@field multipart? curlew.Part[] a form with files is sent (RFC 7578): {{name =, [1] = text | file = | body =, filename =, type =}, ...}
+---@field on_end? fun(info: curlew.End) function(info), called once when the request is over, however it went: outcome, bytes, times, attempts
+---@field progress? fun(p: curlew.Progress): boolean? function{received, total, sent, send_total}, called while bytes come and go; if it returns false the request is cancelled
 ---@field query? table appended to the url, percent-encoded: name = value, name = {values}, or {{name, value}, ...}
 ---@field redirects? integer how many are followed; 0: the response that redirects is returned
----@field secret_headers? list of names names of header lines that stay behind when a redirect leads to another origin, as Authorization and Cookie do
----@field trace? open file an open file, such as io.stderr: what happens on the wire is written there, without secrets and bodies
+---@field secret_headers? string[] names of header lines that stay behind when a redirect leads to another origin, as Authorization and Cookie do
+---@field trace? file* an open file, such as io.stderr: what happens on the wire is written there, without secrets and bodies
 ---@field url? string http or https; may also stand first in the table
 ---@field user_agent? string the User-Agent header
 ---@field auth? curlew.Auth
----@field retry? curlew.Retry
+---@field retry? integer|curlew.Retry
 ---@field timeout? number|curlew.Timeout
 ---@field tls? curlew.Tls
 -- end
@@ -70,12 +70,33 @@
 
 ---@class curlew.Info
 ---@field received integer bytes of body
+---@field sent integer bytes of body
+---@field attempts integer
+---@field redirects integer
 ---@field ended boolean
+---@field outcome? string
+---@field elapsed? number seconds
 ---@field verified? boolean
 ---@field reused? boolean
 ---@field remote_ip? string
 ---@field remote_port? integer
 ---@field times? { namelookup: number?, connect: number?, appconnect: number?, pretransfer: number?, starttransfer: number?, total: number? }
+
+---@class curlew.End: curlew.Info
+---@field method string
+---@field url string
+---@field status? integer
+---@field error? string
+
+---@class curlew.Progress
+---@field received integer
+---@field total? integer
+---@field sent integer
+---@field send_total? integer
+
+---@class curlew.Hop
+---@field status integer
+---@field url string
 
 ---@class curlew.Headers
 ---@operator len: integer
@@ -91,13 +112,14 @@ local Request = {}
 function Request:curl() end
 
 ---@class curlew.Error
----@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"decode"|"status"|"json"|"file"|"cancelled"|"too_many_open"|"memory"
+---@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"decode"|"redirect"|"status"|"json"|"file"|"cancelled"|"too_many_open"|"memory"
 ---@field phase "request"|"resolve"|"connect"|"tls"|"send"|"headers"|"body"
 ---@field message string
 ---@field method string
 ---@field url? string
 ---@field site string
 ---@field retryable boolean
+---@field attempts integer
 ---@field status? integer
 ---@field headers? curlew.Headers
 ---@field received? integer
@@ -134,6 +156,7 @@ function Request:curl() end
 ---@field filename? string
 ---@field request curlew.Request
 ---@field info curlew.Info
+---@field history curlew.Hop[]
 ---@field body string
 local Page = {}
 
@@ -172,6 +195,7 @@ function Page:json() end
 ---@field filename? string
 ---@field request curlew.Request
 ---@field info curlew.Info
+---@field history curlew.Hop[]
 local Response = {}
 
 ---@param name string
@@ -231,6 +255,34 @@ function Client:get(url, options) end
 ---@return curlew.Response|nil
 ---@return curlew.Error?
 function Client:head(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Client:post(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Client:put(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Client:patch(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function Client:delete(url, options) end
 
 ---@nodiscard
 ---@param url string
@@ -314,6 +366,34 @@ function http.get(url, options) end
 ---@return curlew.Response|nil
 ---@return curlew.Error?
 function http.head(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function http.post(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function http.put(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function http.patch(url, options) end
+
+---@nodiscard
+---@param url string
+---@param options? curlew.Options
+---@return curlew.Response|nil
+---@return curlew.Error?
+function http.delete(url, options) end
 
 ---@nodiscard
 ---@param url string
