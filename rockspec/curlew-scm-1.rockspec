@@ -49,6 +49,7 @@ build = {
       ["curlew.request"] = "lua/curlew/request.lua",
       ["curlew.shape"] = "lua/curlew/shape.lua",
       ["curlew.tree"] = "lua/curlew/tree.lua",
+      ["curlew.url"] = "lua/curlew/url.lua",
     },
     lib = {
       ["curlew.core"] = "curlew/core.so",

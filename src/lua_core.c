@@ -12,6 +12,7 @@
 #include "lua_options.h"
 #include "lua_request.h"
 #include "lua_response.h"
+#include "lua_url.h"
 #include "lua_wait.h"
 #include "version.h"
 
@@ -302,6 +303,7 @@ int luaopen_curlew_core(lua_State *L) {
   cwl_open_client(L, state);
   cwl_open_request(L, state);
   cwl_open_response(L, state);
+  cwl_open_url(L, state);
   cwl_open_wait(L, state);
   cwl_register(L, functions, state);
   lua_newtable(L);

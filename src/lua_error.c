@@ -36,7 +36,7 @@ static void push_fields(lua_State *L, const cw_error *e, const cw_site *site,
   cwl_set_string(L, "code", cw_code_name(e->code));
   cwl_set_string(L, "phase", cw_phase_name(e->phase));
   cwl_set_string(L, "message", e->text);
-  cwl_set_string(L, "method", method);
+  if (method) cwl_set_string(L, "method", method);
   cwl_set_boolean(L, "retryable", e->retryable);
   cwl_push_site(L, site);
   lua_setfield(L, -2, "site");
@@ -52,6 +52,12 @@ void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
     cwl_push_holders(L, x->client->engine);
     lua_setfield(L, -2, "holders");
   }
+}
+
+void cwl_push_failure(lua_State *L, const cw_error *e) {
+  cw_site site;
+  cwl_site(L, cwl_state_of(L), 1, &site);
+  push_fields(L, e, &site, NULL);
 }
 
 static void push_masked(lua_State *L, const char *text, size_t n) {
@@ -95,15 +101,18 @@ static const char *field(lua_State *L, const char *name,
   return luaL_tolstring(L, -1, NULL);
 }
 
-/* "GET http://h/x: connection refused (connect) at app.lua:12" */
+/* "GET http://h/x: connection refused (connect) at app.lua:12"; without what
+** was asked where nothing was. */
 static int e_tostring(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
-  const char *method = field(L, "method", "?");
+  const char *method = field(L, "method", "");
   const char *url = field(L, "url", "(no url)");
   const char *message = field(L, "message", "failed");
   const char *code = field(L, "code", "?");
   const char *site = field(L, "site", "?");
-  lua_pushfstring(L, "%s %s: %s (%s) at %s", method, url, message, code, site);
+  if (*method) lua_pushfstring(L, "%s %s: ", method, url);
+  lua_pushfstring(L, "%s (%s) at %s", message, code, site);
+  if (*method) lua_concat(L, 2);
   return 1;
 }
 

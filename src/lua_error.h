@@ -9,6 +9,9 @@
 /* Pushes the error object for 'e', which happened to 'x'. */
 void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e);
 
+/* Pushes an error of what was no request, and of the line that called. */
+void cwl_push_failure(lua_State *L, const cw_error *e);
+
 /* Registers the type and adds failure to the table on top. */
 void cwl_open_error(lua_State *L, int state);
 

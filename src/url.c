@@ -7,6 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "buf.h"
+#include "headers.h"
+
 enum { LONGEST = 1024 * 1024 };
 
 /* Checks ------------------------------------------------------------------ */
@@ -104,60 +107,138 @@ void cw_url_free(cw_url *u) {
   free(u->text);
   curl_url_cleanup(u->parsed);
   curl_free(u->shown);
+  free(u->lent);
   free(u);
 }
 
-/* Relations --------------------------------------------------------------- */
+/* An "@" before the path, the query, the fragment. */
+bool cw_url_userinfo(const cw_url *u) {
+  const char *host = strstr(u->text, "://") + 3;
+  return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+}
 
-static char *part_of(const cw_url *u, CURLUPart what) {
+/* libcurl 7.88 forgets an address's zone. */
+static CURLU *duplicate(const cw_url *u) {
+  CURLU *copy = curl_url_dup(u->parsed);
+  char *zone = NULL;
+  if (copy && !curl_url_get(u->parsed, CURLUPART_ZONEID, &zone, 0))
+    curl_url_set(copy, CURLUPART_ZONEID, zone, 0);
+  curl_free(zone);
+  return copy;
+}
+
+/* Joined ------------------------------------------------------------------ */
+
+/* A reference, taken apart (RFC 3986 appendix B): what is not there is empty,
+** and begins with its mark ("?", "#") when it is. */
+typedef struct reference {
+  cw_text path, query, fragment;
+} reference;
+
+static cw_text until(cw_text *rest, const char *marks) {
+  size_t n = 0;
+  while (n < rest->length && !strchr(marks, rest->bytes[n]))
+    n++;
+  cw_text taken = {rest->bytes, n};
+  *rest = (cw_text){rest->bytes + n, rest->length - n};
+  return taken;
+}
+
+static reference take_apart(cw_text text) {
+  reference r;
+  r.path = until(&text, "?#");
+  r.query = until(&text, "#");
+  r.fragment = text;
+  return r;
+}
+
+/* "mailto:x", but not "./a:b" (RFC 3986 section 4.2). */
+static bool has_scheme(cw_text text) {
+  size_t n = scheme_length(text.bytes);
+  bool letter = text.length > 0 && strchr("+-.0123456789", *text.bytes) == NULL;
+  return letter && n > 0 && n < text.length && text.bytes[n] == ':';
+}
+
+static char *part_of(const cw_url *u, CURLUPart part) {
   char *text = NULL;
-  curl_url_get(u->parsed, what, &text, CURLU_DEFAULT_PORT);
+  curl_url_get(u->parsed, part, &text, 0);
   return text;
 }
 
-static bool same_part(const cw_url *a, const cw_url *b, CURLUPart what) {
-  char *mine = part_of(a, what), *other = part_of(b, what);
-  bool same = mine && other && strcasecmp(mine, other) == 0;
-  curl_free(mine);
-  curl_free(other);
-  return same;
-}
-
-bool cw_url_same_origin(const cw_url *a, const cw_url *b) {
-  return a->https == b->https && same_part(a, b, CURLUPART_HOST) &&
-         same_part(a, b, CURLUPART_PORT);
-}
-
-/* "scheme:", whatever follows. */
-static bool has_scheme(const char *text, size_t length) {
-  size_t n = scheme_length(text);
-  bool letter =
-    (*text >= 'a' && *text <= 'z') || (*text >= 'A' && *text <= 'Z');
-  return letter && n < length && text[n] == ':';
-}
-
-/* What is wrong with a reference that libcurl would not mind; NULL: nothing. */
-static const char *reference_fault(const char *ref, size_t length) {
-  if (strlen(ref) < length) return "it holds a NUL byte";
-  if (strchr(ref, '\\')) return "it has a backslash";
-  bool no_host = strncmp(ref, "//", 2) == 0 && strchr("/?#", ref[2]);
-  return no_host ? "it has no host" : NULL;
-}
-
-/* The reference resolved, as text; freed by curl_free. NULL: '*wrong'. */
-static char *resolve(const cw_url *base, const char *ref, const char **wrong) {
-  char *whole = NULL;
-  CURLU *copy = curl_url_dup(base->parsed);
-  CURLUcode rc = copy ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
-  if (!rc) rc = curl_url_set(copy, CURLUPART_FRAGMENT, NULL, 0);
-  if (!rc) rc = curl_url_set(copy, CURLUPART_URL, ref, CURLU_URLENCODE);
-  if (!rc) rc = curl_url_get(copy, CURLUPART_URL, &whole, 0);
+/* "https://user:password@host:port" */
+static char *origin_of(const cw_url *u) {
+  char *text = NULL;
+  CURLU *copy = duplicate(u);
+  if (!copy) return NULL;
+  curl_url_set(copy, CURLUPART_PATH, NULL, 0);
+  curl_url_set(copy, CURLUPART_QUERY, NULL, 0);
+  curl_url_set(copy, CURLUPART_FRAGMENT, NULL, 0);
+  curl_url_get(copy, CURLUPART_URL, &text, 0);
   curl_url_cleanup(copy);
-  if (rc) *wrong = curl_url_strerror(rc);
-  return whole;
+  size_t n = text ? strlen(text) : 0;
+  if (n > 0 && text[n - 1] == '/') text[n - 1] = '\0';
+  return text;
 }
 
-/* What a reference without it takes from where it stands. */
+static bool append(cw_buf *whole, cw_text text) {
+  return cw_buf_append(whole, text.bytes, text.length);
+}
+
+static bool append_string(cw_buf *whole, const char *text) {
+  return cw_buf_append(whole, text, strlen(text));
+}
+
+/* The reference's path, behind the last slash of the base's; the base's and its
+** query when it has none. libcurl removes the dot segments. */
+static bool append_path(cw_buf *whole, const cw_url *base, reference *r) {
+  char *path = part_of(base, CURLUPART_PATH);
+  char *query = part_of(base, CURLUPART_QUERY);
+  bool ok = path != NULL;
+  if (ok && r->path.length == 0) {
+    ok = append_string(whole, path);
+    if (ok && r->query.length == 0 && query)
+      ok = append_string(whole, "?") && append_string(whole, query);
+  } else if (ok && *r->path.bytes != '/') {
+    size_t n = strlen(path);
+    while (n > 0 && path[n - 1] != '/')
+      n--;
+    ok = cw_buf_append(whole, path, n);
+  }
+  curl_free(path);
+  curl_free(query);
+  return ok && append(whole, r->path);
+}
+
+static bool resolve(cw_buf *whole, const cw_url *base, cw_text text) {
+  bool network = text.length > 1 && memcmp(text.bytes, "//", 2) == 0;
+  reference r = take_apart(text);
+  if (has_scheme(text)) return append(whole, text);
+  if (network)
+    return append_string(whole, base->https ? "https:" : "http:") &&
+           append(whole, text);
+  char *origin = origin_of(base);
+  bool ok = origin && append_string(whole, origin) &&
+            append_path(whole, base, &r) && append(whole, r.query) &&
+            append(whole, r.fragment);
+  curl_free(origin);
+  return ok;
+}
+
+cw_url *cw_url_join(const cw_url *base, const char *text, size_t length,
+                    cw_error *e) {
+  cw_buf whole;
+  cw_url *u = NULL;
+  cw_buf_init(&whole, 4 * LONGEST);
+  if (resolve(&whole, base, (cw_text){text, length}) &&
+      cw_buf_append(&whole, "", 1))
+    u = cw_url_new(whole.bytes, cw_buf_length(&whole) - 1, e);
+  else
+    cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "the url is too long");
+  cw_buf_clear(&whole);
+  return u;
+}
+
+/* What a url without it takes from where it stands. */
 static void inherit(cw_url *u, const cw_url *base, CURLUPart what) {
   char *mine = part_of(u, what), *other = mine ? NULL : part_of(base, what);
   if (other) curl_url_set(u->parsed, what, other, 0);
@@ -165,24 +246,17 @@ static void inherit(cw_url *u, const cw_url *base, CURLUPart what) {
   curl_free(other);
 }
 
-static cw_url *follow(const cw_url *base, const char *ref, size_t length,
-                      cw_error *e) {
-  const char *wrong = reference_fault(ref, length);
-  bool absolute = has_scheme(ref, length);
-  char *whole = wrong || absolute ? NULL : resolve(base, ref, &wrong);
-  if (wrong) cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "%s", wrong);
-  const char *text = absolute ? ref : whole;
-  cw_url *u = wrong ? NULL : cw_url_new(text, strlen(text), e);
-  curl_free(whole);
-  return u;
-}
-
 cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
                       cw_error *e) {
-  char *ref = strndup(location, length);
-  cw_url *u = ref ? follow(base, ref, length, e) : NULL;
-  if (!ref) cw_error_set(e, CW_ERR_MEMORY, CW_PHASE_REQUEST, "out of memory");
-  free(ref);
+  char *text = strndup(location, length);
+  cw_url *u = NULL;
+  if (!text)
+    cw_error_set(e, CW_ERR_MEMORY, CW_PHASE_REQUEST, "out of memory");
+  else if (strlen(text) < length)
+    cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "the url has a NUL byte");
+  else
+    u = cw_url_join(base, text, length, e);
+  free(text);
   if (!u) return NULL;
   inherit(u, base, CURLUPART_FRAGMENT);
   if (cw_url_same_origin(u, base)) {
@@ -192,10 +266,45 @@ cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
   return u;
 }
 
-/* An "@" before the path, the query, the fragment. */
-bool cw_url_userinfo(const cw_url *u) {
-  const char *host = strstr(u->text, "://") + 3;
-  return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+/* Its parts --------------------------------------------------------------- */
+
+/* "[fe80::1]" with the zone "eth0" is "fe80::1%eth0". */
+static char *host_part(const cw_url *u) {
+  char *host = part_of(u, CURLUPART_HOST);
+  char *zone = part_of(u, CURLUPART_ZONEID);
+  size_t size = (host ? strlen(host) : 0) + (zone ? strlen(zone) : 0) + 2;
+  char *text = host ? malloc(size) : NULL;
+  bool six = host && *host == '[';
+  if (text)
+    snprintf(text, size, "%.*s%s%s", (int)strlen(host) - 2 * six, host + six,
+             zone ? "%" : "", zone ? zone : "");
+  curl_free(host);
+  curl_free(zone);
+  return text;
+}
+
+static char *copy_of_part(const cw_url *u, CURLUPart part) {
+  char *text = part_of(u, part);
+  char *copy = text ? strdup(text) : NULL;
+  curl_free(text);
+  return copy;
+}
+
+const char *cw_url_peek(cw_url *u, cw_url_part part) {
+  static const CURLUPart parts[CW_URL_PARTS] = {
+    [CW_URL_SCHEME] = CURLUPART_SCHEME,
+    [CW_URL_USER] = CURLUPART_USER,
+    [CW_URL_PASSWORD] = CURLUPART_PASSWORD,
+    [CW_URL_HOST] = CURLUPART_HOST,
+    [CW_URL_PORT] = CURLUPART_PORT,
+    [CW_URL_PATH] = CURLUPART_PATH,
+    [CW_URL_QUERY] = CURLUPART_QUERY,
+    [CW_URL_FRAGMENT] = CURLUPART_FRAGMENT,
+    [CW_URL_WHOLE] = CURLUPART_URL,
+  };
+  free(u->lent);
+  u->lent = part == CW_URL_HOST ? host_part(u) : copy_of_part(u, parts[part]);
+  return u->lent;
 }
 
 /* As text ----------------------------------------------------------------- */
@@ -213,7 +322,7 @@ static void hide_query(CURLU *url) {
 }
 
 const char *cw_url_show(cw_url *u) {
-  CURLU *copy = u->shown ? NULL : curl_url_dup(u->parsed);
+  CURLU *copy = u->shown ? NULL : duplicate(u);
   if (!copy) return u->shown;
   hide_userinfo(copy);
   curl_url_get(copy, CURLUPART_URL, &u->shown, 0);
@@ -223,7 +332,7 @@ const char *cw_url_show(cw_url *u) {
 
 void cw_url_mask(const cw_url *u, char *text, size_t size) {
   char *whole = NULL;
-  CURLU *copy = curl_url_dup(u->parsed);
+  CURLU *copy = duplicate(u);
   if (copy) {
     hide_userinfo(copy);
     hide_query(copy);
@@ -233,6 +342,22 @@ void cw_url_mask(const cw_url *u, char *text, size_t size) {
   curl_url_cleanup(copy);
   snprintf(text, size, "%s", whole ? whole : "?");
   curl_free(whole);
+}
+
+static bool same_part(const cw_url *a, const cw_url *b, CURLUPart part) {
+  char *mine = NULL, *theirs = NULL;
+  curl_url_get(a->parsed, part, &mine, CURLU_DEFAULT_PORT);
+  curl_url_get(b->parsed, part, &theirs, CURLU_DEFAULT_PORT);
+  bool same = mine && theirs && strcasecmp(mine, theirs) == 0;
+  curl_free(mine);
+  curl_free(theirs);
+  return same;
+}
+
+bool cw_url_same_origin(const cw_url *a, const cw_url *b) {
+  if (a == b) return true;
+  return a->https == b->https && same_part(a, b, CURLUPART_HOST) &&
+         same_part(a, b, CURLUPART_PORT);
 }
 
 void cw_url_host(const cw_url *u, char *text, size_t size) {

@@ -115,7 +115,7 @@ function Request:curl() end
 ---@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"decode"|"redirect"|"status"|"json"|"file"|"cancelled"|"too_many_open"|"memory"
 ---@field phase "request"|"resolve"|"connect"|"tls"|"send"|"headers"|"body"
 ---@field message string
----@field method string
+---@field method? string
 ---@field url? string
 ---@field site string
 ---@field retryable boolean
@@ -347,8 +347,37 @@ function leaks.records() end
 ---@return string[]?
 function leaks.audit() end
 
+---@class curlew.Url
+---@field scheme "http"|"https"
+---@field user? string
+---@field password? string
+---@field host string
+---@field port? integer
+---@field path string
+---@field query? string
+---@field fragment? string
+
+---@class curlew.Urls
+local urls = {}
+
+---@param url string
+---@return curlew.Url|nil
+---@return curlew.Error?
+function urls.parse(url) end
+
+---@param base string
+---@param reference string
+---@return string|nil
+---@return curlew.Error?
+function urls.join(base, reference) end
+
+---@param t table
+---@return string
+function urls.query(t) end
+
 ---@class curlew
 ---@field _VERSION string
+---@field url curlew.Urls
 ---@field leaks curlew.Leaks
 ---@field json curlew.Json
 local http = {}

@@ -14,6 +14,7 @@ local leaks = require "curlew.leaks"
 local page = require "curlew.page"
 require "curlew.request"
 local shape = require "curlew.shape"
+local urls = require "curlew.url"
 
 local open, words_of = core.open, core.words
 local open_lines, open_chunks = core.open_lines, core.open_chunks
@@ -26,6 +27,7 @@ end
 
 local http = {
   _VERSION = "curlew " .. core.version, leaks = leaks, json = json.default,
+  url = urls,
 }
 
 local default = core.client()
