@@ -19,6 +19,7 @@ local new_server = require("spec.support.server")
 local new_certificates = require("spec.support.certificates")
 local new_nginx = require("spec.support.nginx")
 local new_httpbin = require("spec.support.httpbin")
+local new_proxy = require("spec.support.proxy")
 
 local support = { posix = posix, build = build }
 
@@ -55,6 +56,11 @@ end
 function support.httpbin()
   suite.httpbin = suite.httpbin or new_httpbin(posix, support.folder())
   return suite.httpbin
+end
+
+--- A proxy of the caller's own, to be closed: see proxy.lua.
+function support.proxy(kind, more)
+  return new_proxy(posix, support.folder(), kind, more)
 end
 
 --- Ends what the suite had.

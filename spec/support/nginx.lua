@@ -69,6 +69,9 @@ local LOCATIONS = [[
     location = /tls {
       return 200 "$connection $ssl_protocol $ssl_client_s_dn";
     }
+    location = /who {
+      return 200 "$host $http_via $http_proxy_authorization $remote_addr\n";
+    }
     location = /request-headers {
       set $answer "x-test: $http_x_test\nuser-agent: $http_user_agent";
       return 200 "$answer\naccept: $http_accept\n";
@@ -125,6 +128,9 @@ local function server_block(listener, certificates)
   local more = (listener.cert and " ssl" or "")
     .. (listener.more and " " .. listener.more or "")
   out[2] = ("    listen 127.0.0.1:%d%s;\n"):format(listener.port, more)
+  if listener.name == "http" then
+    out[2] = out[2] .. "    listen unix:@PREFIX@/socket;\n"
+  end
   if listener.cert then
     local pair = certificates[listener.cert]
     out[3] = ("    ssl_certificate %s;\n    ssl_certificate_key %s;\n"):format(
@@ -244,14 +250,15 @@ Nginx.__close = Nginx.close
 Nginx.__gc = Nginx.close
 
 --- Starts it. Fields: http, https, https2, ... (URLs), ports (by the same
--- names), port (of http), ca (path), pid.
+-- names), port (of http), socket (path, of http by a Unix domain socket), ca
+-- (path), pid.
 return function(posix, dir, template, certificates)
   local listeners, fds, inherited = open_listeners(posix)
   write_config(dir, template, listeners, certificates)
   make_files(posix, dir)
   local process = spawn(posix, dir, fds, inherited)
   local self = { posix = posix, dir = dir, process = process, ports = {},
-    ca = certificates.ca, pid = process:pid() }
+    ca = certificates.ca, pid = process:pid(), socket = dir .. "/socket" }
   for _, listener in ipairs(listeners) do
     posix.close(listener.fd) -- nginx has it now
     self.ports[listener.name] = listener.port
