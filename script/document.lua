@@ -28,6 +28,8 @@ local luacats = {
   ["path, PEM text or list"] = "string|string[]",
   ["string or list"] = "string|string[]",
   ["any value"] = "any",
+  ["4 or 6"] = "4|6", ["url or false"] = "string|false",
+  ["table of addresses"] = "table<string, string|false>",
   ["boolean or function"] = "boolean|fun(r: curlew.Response): any",
   ["list of names"] = "string[]",
   ["list of parts"] = "curlew.Part[]",

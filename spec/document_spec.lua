@@ -61,12 +61,14 @@ describe("The documents", function()
       local setting = ([[
         local url, secure, ca, path = %q, %q, %q, arg[0]
         local hash_of_key, hash_of_next_key = %q, %q
+        local proxy, address, socket = %q, %q, %q
         local http = require "curlew"
         local function example() %s
         end
         example()
       ]]):format(server.url, nginx.https, certificates.ca,
-        certificates.pin:sub(9), certificates.other_pin:sub(9), code)
+        certificates.pin:sub(9), certificates.other_pin:sub(9), server.url,
+        nginx.http:sub(8), nginx.socket, code)
       local kind, status, _, err = support.run(setting,
         { server.url })
       assert.same({ "exit", 0, }, { kind, status }, err)

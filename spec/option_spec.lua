@@ -25,7 +25,8 @@ end
 -- ask: the url that is asked for, `url` (the canned-bytes server's) unless
 -- said. answers: the server's script. probe: what the next request has
 -- besides, so that it ends, or gets as far as the option. off: what takes it
--- away, unless that is `false` in the place of its value.
+-- away, unless that is `false` in the place of its value. unheard: no request
+-- that has it reaches the server.
 local SILENT = { "request", "hold" }
 local MUTE_BODY = { "request",
   { send = "HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" }, "hold" }
@@ -75,6 +76,14 @@ local samples = {
   http_version = { { set = "http_version = '1.1'", unfelt = true } },
   json = { { set = "method = 'POST', json = { a = 1 }" } },
   length = { { set = "method = 'PUT', length = 0, body = function() end" } },
+  interface = {
+    { set = "interface = 'none-such'", unheard = true },
+    { set = "interface = '127.0.0.1'", unfelt = true },
+  },
+  ip = {
+    { set = "ip = 6", unheard = true },
+    { set = "ip = 4", unfelt = true },
+  },
   max_body = { { set = "max_body = 1" } },
   method = {
     { set = "method = 'SAMPLE'" },
@@ -93,6 +102,21 @@ local samples = {
   ["retry.times"] = { { set = "retry = 1", answers = LATER } },
   ["retry.unsafe"] = { { set = "retry = { unsafe = true }", unfelt = true } },
   secret_headers = { { set = "secret_headers = { 'X-Key' }", unfelt = true } },
+  per_host = { { set = "per_host = 1", unfelt = true } },
+  proxy = {
+    { set = "proxy = url" },
+    { set = "proxy = 'http://user:word@' .. url:sub(8)",
+      ask = "'http://name.none/'" },
+    { set = "proxy = 'http://127.0.0.1:1'", unheard = true },
+    { set = "proxy = false", unfelt = true },
+  },
+  resolve = {
+    { set = "resolve = { ['name.none'] = '127.0.0.1:' .. url:match('%d+$') }",
+      ask = "'http://name.none/'" },
+    { set = "resolve = { ['127.0.0.1:' .. url:match('%d+$')] = '127.0.0.1:1' }",
+      unheard = true },
+  },
+  sealed = { { set = "sealed = true", unfelt = true } },
   ["timeout.connect"] = { { set = "timeout = { connect = 0.05 }",
     ask = "(url:gsub('^http', 'https'))", answers = { "hold" },
     probe = "deadline = 0.2" } },
@@ -135,16 +159,18 @@ local samples = {
     { set = "tls = { verify = false }", ask = "peer.expired" },
   },
   trace = { { set = "trace = io.tmpfile()", unfelt = true } },
+  unix = { { set = "unix = 'no/such/socket'", unheard = true } },
   url = {}, -- there is no request without one
   user_agent = { { set = "user_agent = 'a sample'" } },
 }
 
 describe("The options table", function()
-  local kinds = { "any value", "boolean", "boolean or function", "function",
-    "integer", "list of names", "list of parts",
+  local kinds = { "4 or 6", "any value", "boolean", "boolean or function",
+    "function", "integer", "list of names", "list of parts",
     "list of statuses and error codes", "open file", "path or PEM text",
     "path or file", "path, PEM text or list", "seconds", "string",
-    "string or function", "string or list", "table", "{user, password}" }
+    "string or function", "string or list", "table", "table of addresses",
+    "url or false", "{user, password}" }
   local known = {}
   for _, kind in ipairs(kinds) do known[kind] = true end
 
@@ -195,6 +221,8 @@ describe("The options table", function()
       assert.is_true(known[row.kind])
       assert.matches("%w", row.doc)
       assert.is_boolean(row.requests_only)
+      assert.is_boolean(row.clients_only)
+      assert.is_boolean(row.unsealed)
       local ranged = row.kind == "seconds" or row.kind == "integer"
       assert.equal(ranged, row.min ~= nil and row.max ~= nil)
       assert.is_true(not ranged or row.min < row.max)
@@ -276,6 +304,7 @@ describe("An option", function()
       return door == "http.request" or door == "client:request"
     end
     if row.name == "method" then return takes_method[door] end
+    if row.clients_only then return makes_client[door] end
     return not (row.requests_only and makes_client[door])
   end
 
@@ -343,6 +372,7 @@ describe("An option", function()
     ["path or file"] = { string = true, userdata = true },
     ["string or function"] = { string = true, ["function"] = true },
     ["{user, password}"] = {},
+    ["4 or 6"] = { number = true }, -- another number is told, not its type
     boolean = { boolean = true },
     ["boolean or function"] = { boolean = true, ["function"] = true },
     integer = { number = true },
@@ -352,6 +382,8 @@ describe("An option", function()
     seconds = { number = true },
     string = { string = true },
     table = { table = true },
+    ["table of addresses"] = { table = true },
+    ["url or false"] = { string = true, boolean = true },
   }
 
   local wrong_numbers = {
@@ -368,7 +400,8 @@ describe("An option", function()
   end
 
   local is_text = { string = true, ["path or PEM text"] = true,
-    ["path, PEM text or list"] = true, ["string or list"] = true }
+    ["path, PEM text or list"] = true, ["string or list"] = true,
+    ["url or false"] = true }
 
   for _, row in ipairs(rows) do
     local name = full_name(row)
@@ -687,6 +720,16 @@ describe("A recycled handle", function()
     if fresh_bytes then assert.equal(fresh_bytes, bytes) end
   end
 
+  -- The script, which ends with a request that has the sample, as a client that
+  -- was made with it.
+  local function assert_as_given(script, sample)
+    local first, first_bytes = refer(
+      fill("show(http.client({ SET }):fetch(ASK, { PROBE }))", sample), sample)
+    local out, bytes = run(fill(script, sample), sample)
+    assert.equal(first, out)
+    if not sample.unheard then assert.equal(first_bytes, bytes) end
+  end
+
   -- The sample, and 'false' in the place of its value.
   local function with_off(sample, row)
     local form = row.group and "%s = { %s = false }" or "%.0s%s = false"
@@ -707,9 +750,11 @@ describe("A recycled handle", function()
         end)
       end
 
-      it("forgets what a request had: " .. what, function()
-        assert_as_fresh("http.fetch(ASK, { SET }) " .. ALONE, sample)
-      end)
+      if not row.clients_only then
+        it("forgets what a request had: " .. what, function()
+          assert_as_fresh("http.fetch(ASK, { SET }) " .. ALONE, sample)
+        end)
+      end
 
       if not row.requests_only then
         it("forgets what a client had: " .. what, function()
@@ -717,15 +762,27 @@ describe("A recycled handle", function()
         end)
 
         it("has what its client has after another's: " .. what, function()
-          local first, first_bytes = refer(
-            fill("show(http.client({ SET }):fetch(ASK, { PROBE }))", sample),
-            sample)
-          local out, bytes = run(fill([[
+          assert_as_given([[
             local client = http.client { SET }
             http.fetch(ASK, { PROBE })
-            show(client:fetch(ASK, { PROBE }))]], sample), sample)
-          assert.equal(first, out)
-          assert.equal(first_bytes, bytes)
+            show(client:fetch(ASK, { PROBE }))]], sample)
+        end)
+
+        it("passes to a client's child: " .. what, function()
+          assert_as_given([[
+            local client <close> = http.client { SET }
+            show(client:extend():fetch(ASK, { PROBE }))]], sample)
+        end)
+
+        it("is a child's own, not its parent's: " .. what, function()
+          assert_as_given([[
+            local client = http.client()
+            local child = client:extend { SET }
+            show(child:fetch(ASK, { PROBE }))]], sample)
+          assert_as_fresh([[
+            local client = http.client()
+            client:extend({ SET }):fetch(ASK)
+            show(client:fetch(ASK, { PROBE }))]], sample)
         end)
       end
 
@@ -740,18 +797,31 @@ describe("A recycled handle", function()
         end)
 
         it("has the client's again after a false: " .. what, function()
-          local first, first_bytes = refer(
-            fill("show(http.client({ SET }):fetch(ASK, { PROBE }))", sample),
-            sample)
-          local out, bytes = run(fill([[
+          assert_as_given([[
             local client = http.client { SET }
             client:fetch(ASK, { PROBE OFF })
-            show(client:fetch(ASK, { PROBE }))]], with_off(sample, row)),
-            sample)
-          assert.equal(first, out)
-          assert.equal(first_bytes, bytes)
+            show(client:fetch(ASK, { PROBE }))]], with_off(sample, row))
+        end)
+
+        it("is told false by a child to have the default: " .. what, function()
+          assert_as_fresh([[
+            local child = http.client({ SET }):extend { OFF }
+            show(child:fetch(ASK, { PROBE }))]], with_off(sample, row))
         end)
       end
+    end
+  end
+
+  -- Tables merge; of others a child's value takes the place of its parent's.
+  for _, row in ipairs(rows) do
+    local list = samples[full_name(row)] or {}
+    local merges = row.kind:find("^table") or row.requests_only
+    for i = 2, merges and 0 or #list do
+      it(("overrules its parent: %s (%d)"):format(full_name(row), i), function()
+        local parents = list[i - 1].set
+        assert_as_given("local parent = http.client { " .. parents .. " } "
+          .. "show(parent:extend({ SET }):fetch(ASK, { PROBE }))", list[i])
+      end)
     end
   end
 

@@ -94,7 +94,7 @@ static const struct {
   {CURLE_BAD_CONTENT_ENCODING, CW_ERR_DECODE},
 };
 
-static cw_code code_of(CURLcode curl) {
+cw_code cw_error_code(CURLcode curl) {
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
     if (rows[i].curl == curl) return rows[i].code;
   return CW_ERR_PROTOCOL;
@@ -126,9 +126,16 @@ static const char *line_too_long(CURLcode curl, cw_phase phase,
   return NULL;
 }
 
+/* A proxy of the environment that libcurl cannot use: it would print all of its
+** url, with the password in it. */
+static const char *without_url(const char *detail) {
+  if (strncmp(detail, "Unsupported proxy", 17) != 0) return detail;
+  return "the environment's proxy is no url of a known scheme";
+}
+
 void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
                         const char *detail) {
-  cw_code code = code_of(curl);
+  cw_code code = cw_error_code(curl);
   /* a malformed chunk is a "receive error" to libcurl, but for its words */
   if (curl == CURLE_RECV_ERROR && strstr(detail, "chunked-encoding"))
     code = CW_ERR_PROTOCOL;
@@ -142,13 +149,22 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
   if (curl == CURLE_BAD_FUNCTION_ARGUMENT && phase != CW_PHASE_REQUEST)
     cw_error_set(e, code, phase, "a header line cannot be read");
   cw_error_set(e, code, phase_of(code, phase), "%s",
-               *detail ? detail : curl_easy_strerror(curl));
+               *detail ? without_url(detail) : curl_easy_strerror(curl));
   e->curl = curl;
 }
 
 bool cw_status_retryable(int status) {
   return status == 408 || status == 429 || status == 500 ||
          (status >= 502 && status <= 504);
+}
+
+void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
+                         const char *detail, int answer) {
+  if (phase != CW_PHASE_RESOLVE) phase = CW_PHASE_CONNECT;
+  cw_error_set(e, CW_ERR_PROXY, phase, "%s",
+               *detail ? without_url(detail) : curl_easy_strerror(curl));
+  e->curl = curl;
+  if (answer >= 300) e->retryable = cw_status_retryable(answer);
 }
 
 void cw_error_from_status(cw_error *e, int status, const char *reason) {

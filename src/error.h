@@ -64,6 +64,14 @@ void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
 void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
                         const char *detail);
 
+/* The same where a proxy is to blame; 'answer' is its status to CONNECT, 0 when
+** there was none. */
+void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
+                         const char *detail, int answer);
+
+/* What libcurl's code is here, whatever else is known. */
+cw_code cw_error_code(CURLcode curl);
+
 /* The error of a status that will not do. */
 void cw_error_from_status(cw_error *e, int status, const char *reason);
 

@@ -62,8 +62,8 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->opening = true;
   x->self = NULL;
   x->shown = 0;
-  x->put_off = x->stuck = x->renews = x->check = x->awaiting = x->handed_out =
-    false;
+  x->crowded = x->put_off = x->stuck = x->renews = x->check = x->awaiting =
+    x->handed_out = false;
 }
 
 static void forget_history(cw_exchange *x) {
@@ -95,6 +95,34 @@ static void fail(cw_exchange *x, cw_code code, const char *text) {
   cw_body_end(&x->body);
 }
 
+static const cw_value *per_host(const cw_exchange *x) {
+  return cw_settings_find(&x->request.own, x->request.defaults,
+                          CW_OPT_PER_HOST);
+}
+
+bool cw_exchange_beside(const cw_exchange *x, const cw_exchange *y) {
+  return per_host(y) && cw_url_same_origin(x->request.url, y->request.url);
+}
+
+/* The only walk over what is open, by those who ask for it. */
+bool cw_exchange_crowded(const cw_exchange *x) {
+  const cw_value *most = per_host(x);
+  const cw_link *ring = cw_engine_open_ring(x->client->engine);
+  double open = 0;
+  for (const cw_link *l = ring->next; most && l != ring; l = l->next)
+    open += cw_exchange_beside(
+      x, cw_exchange_of(CW_LIST_ENTRY(l, cw_transfer, open_link)));
+  return most && open >= most->number;
+}
+
+static void refuse_crowded(cw_exchange *x) {
+  x->crowded = true;
+  cw_error_set(&x->error, CW_ERR_TOO_MANY_OPEN, CW_PHASE_REQUEST,
+               "%g responses of this origin are open (per_host)",
+               per_host(x)->number);
+  cw_body_end(&x->body);
+}
+
 static void start_afresh(cw_exchange *x) {
   cw_body_clear(&x->body);
   cw_response_clear(&x->response);
@@ -102,7 +130,7 @@ static void start_afresh(cw_exchange *x) {
   cw_body_init(&x->body, most_body(&x->request), ahead_of(&x->request),
                &x->error);
   x->error.code = CW_OK;
-  x->awaiting = x->stuck = false;
+  x->awaiting = x->stuck = x->crowded = false;
 }
 
 /* On the engine's clock; 0: none. */
@@ -140,6 +168,10 @@ static void begin(cw_exchange *x) {
   }
   if (cw_engine_full(e)) {
     fail(x, CW_ERR_TOO_MANY_OPEN, "too many responses are open");
+    return;
+  }
+  if (cw_exchange_crowded(x)) {
+    refuse_crowded(x);
     return;
   }
   cw_transfer *t = cw_engine_take(e, x->request.defaults);

@@ -52,6 +52,7 @@ typedef struct cw_exchange {
   bool check;        /* any status but 2xx will be refused */
   bool awaiting;     /* the eager rule has been applied */
   bool handed_out;
+  bool crowded; /* refused by its option per_host */
 } cw_exchange;
 
 /* '*owner' has it until it frees it; NULL: out of memory. Retains 'c'. */
@@ -63,6 +64,11 @@ void cw_exchange_free(cw_exchange *x);
 /* Goes on where another left off: its attempts and its deadline are this one's
 ** too. */
 void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous);
+/* Whether as many as its option per_host allows are open to its origin. */
+bool cw_exchange_crowded(const cw_exchange *x);
+
+/* Whether 'y', which is open, counts for the per_host of 'x'. */
+bool cw_exchange_beside(const cw_exchange *x, const cw_exchange *y);
 
 /* Starts the request (again, after a failure). Every failure is in 'error'. */
 void cw_exchange_start(cw_exchange *x);

@@ -49,7 +49,7 @@ void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
   set_response(L, x);
   if (e->code == CW_ERR_STATUS) set_refused(L, x);
   if (e->code == CW_ERR_TOO_MANY_OPEN) {
-    cwl_push_holders(L, x->client->engine);
+    cwl_push_holders(L, x);
     lua_setfield(L, -2, "holders");
   }
 }

@@ -68,20 +68,24 @@ static void push_record(lua_State *L, const cw_record *r) {
 
 /* Pushing allocates, a finalizer may release the very transfer that stands
 ** here: so the next is looked up anew, by its number, each time. */
-static cw_exchange *open_after(cw_engine *e, uint64_t id) {
+static cw_exchange *open_after(cw_engine *e, uint64_t id,
+                               const cw_exchange *beside) {
   cw_link *ring = cw_engine_open_ring(e);
   for (cw_link *l = ring->next; l != ring; l = l->next) {
     cw_exchange *x = cw_exchange_of(CW_LIST_ENTRY(l, cw_transfer, open_link));
-    if (x->id > id) return x;
+    bool counts = !beside || cw_exchange_beside(beside, x);
+    if (x->id > id && counts) return x;
   }
   return NULL;
 }
 
-static void push_open(lua_State *L, cw_engine *e, int most) {
+/* At most so many records; 'beside' chooses, unless it is NULL. */
+static void push_open(lua_State *L, cw_engine *e, int most,
+                      const cw_exchange *beside) {
   cw_record record = {.id = 0};
   lua_newtable(L);
   for (int i = 1; i <= most; i++) {
-    cw_exchange *x = open_after(e, record.id);
+    cw_exchange *x = open_after(e, record.id, beside);
     if (!x) return;
     cw_exchange_record(x, &record);
     push_record(L, &record);
@@ -89,12 +93,14 @@ static void push_open(lua_State *L, cw_engine *e, int most) {
   }
 }
 
-void cwl_push_holders(lua_State *L, cw_engine *e) { push_open(L, e, 3); }
+void cwl_push_holders(lua_State *L, const cw_exchange *x) {
+  push_open(L, x->client->engine, 3, x->crowded ? x : NULL);
+}
 
 /* open() -> records of what is open now, oldest first */
 static int m_open(lua_State *L) {
   cw_engine *e = cwl_state_of(L)->engine;
-  push_open(L, e, (int)cw_engine_open(e));
+  push_open(L, e, (int)cw_engine_open(e), NULL);
   return 1;
 }
 

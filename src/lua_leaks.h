@@ -10,8 +10,9 @@
 ** which count; 'open' is as walked. */
 void cwl_push_stats(lua_State *L, const cw_counters *c, uint64_t open);
 
-/* Pushes the records of the oldest three open responses. */
-void cwl_push_holders(lua_State *L, cw_engine *e);
+/* Pushes the records of the oldest three open responses, of those that kept 'x'
+** from being opened. */
+void cwl_push_holders(lua_State *L, const cw_exchange *x);
 
 /* Adds open, records and audit to the table on top. */
 void cwl_open_leaks(lua_State *L, int state);

@@ -110,8 +110,8 @@ void cwl_push_info(lua_State *L, cw_exchange *x) {
   if (!info->filled) return;
   cwl_set_string(L, "outcome", cw_end_name((cw_end)info->end));
   cwl_set_boolean(L, "reused", info->reused);
-  cwl_set_string(L, "remote_ip", info->remote_ip);
-  cwl_set_integer(L, "remote_port", info->remote_port);
+  if (info->remote_port) cwl_set_string(L, "remote_ip", info->remote_ip);
+  if (info->remote_port) cwl_set_integer(L, "remote_port", info->remote_port);
   cwl_set_number(L, "elapsed", (double)(info->ended - x->opened) / 1e6);
   push_times(L, &info->times);
   lua_setfield(L, -2, "times");

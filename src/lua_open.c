@@ -47,7 +47,7 @@ static bool collect(lua_State *L, cwl_state *s) {
 
 /* Each slot that was free makes it likelier that there is garbage again. */
 static void start(lua_State *L, cwl_state *s, cw_exchange *x) {
-  if (cw_engine_full(s->engine))
+  if (cw_engine_full(s->engine) || cw_exchange_crowded(x))
     collect(L, s);
   else
     s->skip = s->useless /= 2;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lua_tls.h"
+#include "route.h"
 
 /* Errors ------------------------------------------------------------------ */
 
@@ -100,15 +101,23 @@ static void read_number(lua_State *L, int value, const cw_option *row,
 
 static void read_text(lua_State *L, int value, const cw_option *row,
                       cw_settings *s, cw_option_id id) {
+  enum { LONGEST_PATH = 107 }; /* of a sockaddr_un */
   size_t n;
   if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
   const char *text = lua_tolstring(L, value, &n);
   if (n == 0) wrong(L, row, "it is empty");
   if (strlen(text) != n) wrong(L, row, "it holds a NUL byte");
-  if (row->kind == CW_KIND_TEXT && !visible(text, n))
+  if ((row->kind == CW_KIND_TEXT || row->kind == CW_KIND_PROXY) &&
+      !visible(text, n))
     wrong(L, row, "it holds a control byte");
   if (row->kind == CW_KIND_TOKEN && !is_token(text, n))
     wrong(L, row, "it is not a token (RFC 9110 section 5.6.2)");
+  if (row->kind == CW_KIND_PROXY) {
+    const char *fault = cw_route_proxy_fault(text); /* it may hold a password */
+    if (fault) wrong(L, row, fault);
+  }
+  if (id == CW_OPT_UNIX && n > LONGEST_PATH)
+    wrong(L, row, "the path is longer than 107 bytes");
   if (!cw_settings_text(s, id, text)) out_of_memory(L);
 }
 
@@ -138,6 +147,19 @@ static void read_choice(lua_State *L, int value, const cw_option *row,
   lua_pushfstring(L, " expected, got \"%s\"", text);
   lua_concat(L, count + 1);
   cwl_raise(L, "%s", lua_tostring(L, -1));
+}
+
+static void read_ip(lua_State *L, int value, const cw_option *row,
+                    cw_settings *s, cw_option_id id) {
+  if (lua_type(L, value) != LUA_TNUMBER) expected(L, row, value);
+  double version = lua_tonumber(L, value);
+  if (version != 4 && version != 6) {
+    push_name(L, row);
+    const char *got = luaL_tolstring(L, value, NULL);
+    cwl_raise(L, "option '%s': %s expected, got %s", lua_tostring(L, -2),
+              cw_kind_name(row->kind), got);
+  }
+  cw_settings_number(s, id, version);
 }
 
 static void read_check(lua_State *L, int value, const cw_option *row,
@@ -360,12 +382,60 @@ static void read_fields(lua_State *L, int value, const cw_option *row,
   }
 }
 
+/* Addresses --------------------------------------------------------------- */
+
+static int bad_address(lua_State *L, const char *host, const char *what) {
+  return cwl_raise(L, "option 'resolve': '%s': %s", host, what);
+}
+
+/* One entry of the table; its key and value are on top. */
+static void read_address(lua_State *L, cw_headers *list) {
+  char host[CW_ROUTE_TEXT], address[CW_ROUTE_TEXT];
+  cw_text from, to = cw_field_removed;
+  if (lua_type(L, -2) != LUA_TSTRING)
+    cwl_raise(L, "option 'resolve': a host expected, got a %s",
+              luaL_typename(L, -2));
+  from.bytes = lua_tolstring(L, -2, &from.length);
+  const char *fault = visible(from.bytes, from.length)
+                        ? cw_route_host(from, host)
+                        : "it holds a control byte";
+  if (fault) bad_address(L, from.bytes, fault);
+  if (!lua_isboolean(L, -1) || lua_toboolean(L, -1)) {
+    if (lua_type(L, -1) != LUA_TSTRING)
+      bad_address(L, from.bytes, "an address expected, or false");
+    to.bytes = lua_tolstring(L, -1, &to.length);
+    fault = cw_route_address(to, address);
+    if (fault) bad_address(L, from.bytes, fault);
+    to = (cw_text){address, strlen(address)};
+  }
+  if (!cw_headers_add(list, (cw_text){host, strlen(host)}, to))
+    bad_address(L, from.bytes, "out of memory, or over 256 KiB in all");
+}
+
+/* The list is put into the settings first, as that of header lines is. */
+static void read_resolve(lua_State *L, int value, const cw_option *row,
+                         cw_settings *s, cw_option_id id) {
+  if (!lua_istable(L, value)) expected(L, row, value);
+  cw_headers *list = cw_headers_new();
+  if (!list) out_of_memory(L);
+  cw_settings_fields(s, id, list);
+  lua_pushnil(L);
+  while (lua_next(L, value)) {
+    read_address(L, list);
+    lua_pop(L, 1);
+  }
+}
+
 /* One option -------------------------------------------------------------- */
 
 static void read_value(lua_State *L, int value, cw_settings *s,
                        cw_option_id id) {
   const cw_option *row = &cw_options[id];
   bool is_false = lua_isboolean(L, value) && !lua_toboolean(L, value);
+  if (is_false && row->kind == CW_KIND_PROXY) {
+    if (!cw_settings_text(s, id, "")) out_of_memory(L);
+    return;
+  }
   if (is_false && row->kind != CW_KIND_BOOLEAN && row->kind != CW_KIND_CHECK) {
     cw_settings_unset(s, id);
     return;
@@ -412,6 +482,12 @@ static void read_value(lua_State *L, int value, cw_settings *s,
   case CW_KIND_INTEGER:
   case CW_KIND_SECONDS:
     read_number(L, value, row, s, id);
+    break;
+  case CW_KIND_IP:
+    read_ip(L, value, row, s, id);
+    break;
+  case CW_KIND_RESOLVE:
+    read_resolve(L, value, row, s, id);
     break;
   case CW_KIND_QUERY: /* in the url by now, if it was one */
     if (!lua_istable(L, value)) expected(L, row, value);
@@ -495,15 +571,43 @@ static void read_group(lua_State *L, const char *group, int value,
   if (empty) cwl_raise(L, "option '%s': the table is empty", group);
 }
 
+/* Of a sealed client little may be changed, and that it is sealed is not of
+** that. */
+static void check_seal(lua_State *L, cw_option_id id, const char *name,
+                       int value) {
+  if (id == CW_OPT_SEALED && lua_isboolean(L, value) && lua_toboolean(L, value))
+    return;
+  if (id == CW_OPTION_COUNT || !cw_options[id].unsealed)
+    cwl_raise(L, "the client is sealed: option '%s' cannot be set any more",
+              name);
+}
+
+/* Whether the option may be given here at all. */
+static void check_use(lua_State *L, cw_option_id id, cwl_use use) {
+  const cw_option *row = &cw_options[id];
+  if (row->requests_only && use == CWL_FOR_CLIENT)
+    cwl_raise(L, "option '%s' belongs to a request, not to a client",
+              row->name);
+  if (row->clients_only && use != CWL_FOR_CLIENT)
+    cwl_raise(L, "option '%s' belongs to a client, not to a request",
+              row->name);
+  if (id == CW_OPT_METHOD && use == CWL_FOR_VERB)
+    cwl_raise(L, "option 'method' belongs to http.request and http.fetch");
+  if (id == CW_OPT_URL) cwl_raise(L, "option 'url': the url is given twice");
+}
+
 /* The option whose name and value are on top. */
-static void read_option(lua_State *L, cw_settings *s, cwl_use use) {
+static void read_option(lua_State *L, cw_settings *s, bool sealed,
+                        cwl_use use) {
   if (lua_type(L, -2) != LUA_TSTRING)
     cwl_raise(L, "options: a name expected, got a %s (%s)",
               luaL_typename(L, -2), luaL_tolstring(L, -2, NULL));
   const char *name = name_at(L, -2);
   int value = lua_gettop(L);
   cw_option_id id = cw_option_find(NULL, name);
-  if (id == CW_OPTION_COUNT && cw_option_group(name)) {
+  bool known = id != CW_OPTION_COUNT || cw_option_group(name);
+  if (sealed && known) check_seal(L, id, name, value);
+  if (id == CW_OPTION_COUNT && known) {
     read_group(L, name, value, s);
     return;
   }
@@ -511,23 +615,22 @@ static void read_option(lua_State *L, cw_settings *s, cwl_use use) {
     unknown(L, NULL, name);
     return;
   }
-  if (cw_options[id].requests_only && use == CWL_FOR_CLIENT)
-    cwl_raise(L, "option '%s' belongs to a request, not to a client", name);
-  if (id == CW_OPT_METHOD && use == CWL_FOR_VERB)
-    cwl_raise(L, "option 'method' belongs to http.request and http.fetch");
-  if (id == CW_OPT_URL) cwl_raise(L, "option 'url': the url is given twice");
+  check_use(L, id, use);
   read_value(L, value, s, id);
 }
 
 void cwl_options(lua_State *L, int index, cw_settings *s,
                  const cw_settings *defaults, cwl_use use) {
+  bool sealed = cw_settings_get(defaults, defaults, CW_OPT_SEALED) != 0;
   luaL_checkstack(L, 12, "options");
   lua_pushnil(L);
   while (lua_next(L, index)) {
-    read_option(L, s, use);
+    read_option(L, s, sealed, use);
     lua_pop(L, 1);
   }
   cwl_check_tls(L, s, defaults);
+  const char *conflict = cw_settings_conflict(s, defaults);
+  if (conflict) cwl_raise(L, "%s", conflict);
 }
 
 /* As data for others ------------------------------------------------------ */
@@ -542,7 +645,7 @@ static void push_choices(lua_State *L, const cw_option *row) {
 }
 
 static void push_row(lua_State *L, const cw_option *row) {
-  lua_createtable(L, 0, 10);
+  lua_createtable(L, 0, 12);
   cwl_set_string(L, "name", row->name);
   if (row->group) cwl_set_string(L, "group", row->group);
   cwl_set_string(L, "kind", cw_kind_name(row->kind));
@@ -553,6 +656,8 @@ static void push_row(lua_State *L, const cw_option *row) {
   const char *libcurl = cw_option_libcurl(row);
   if (libcurl) cwl_set_string(L, "libcurl", libcurl);
   cwl_set_boolean(L, "requests_only", row->requests_only);
+  cwl_set_boolean(L, "clients_only", row->clients_only);
+  cwl_set_boolean(L, "unsealed", row->unsealed);
   cwl_set_string(L, "doc", row->doc);
 }
 

@@ -18,7 +18,8 @@ typedef enum cwl_use {
 
 /* Reads the table at 'index' into 's', which is to go over 'defaults'. Raises,
 ** naming the option and what was expected, on anything that is not in the
-** options table, not in range, or contradicts another. */
+** options table, not in range, contradicts another, or is none of a sealed
+** client's requests. */
 void cwl_options(lua_State *L, int index, cw_settings *s,
                  const cw_settings *defaults, cwl_use use);
 

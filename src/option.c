@@ -10,6 +10,7 @@
 
 #include "decoder.h"
 #include "pem.h"
+#include "route.h"
 #include "version.h"
 
 static const char *const http_versions[] = {"1.1", NULL};
@@ -42,7 +43,7 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_BASE_URL] = {.name = "base_url", .kind = CW_KIND_TEXT,
     .doc = "put before a url without a scheme, with one slash between"},
   [CW_OPT_BODY] = {.name = "body", .kind = CW_KIND_BODY,
-    .id = CURLOPT_READFUNCTION, .requests_only = true,
+    .id = CURLOPT_READFUNCTION, .requests_only = true, .unsealed = true,
     .doc = "what is sent: a string, or a function that returns pieces, then "
            "nil (nil, err aborts)"},
   [CW_OPT_BUFFER] = {.name = "buffer", .kind = CW_KIND_INTEGER,
@@ -70,23 +71,30 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
     .id = CURLOPT_READFUNCTION, .requests_only = true,
     .doc = "a file is sent: path, or a handle from where it stands"},
   [CW_OPT_FORM] = {.name = "form", .kind = CW_KIND_VALUE,
-    .id = CURLOPT_POSTFIELDS, .requests_only = true,
+    .id = CURLOPT_POSTFIELDS, .requests_only = true, .unsealed = true,
     .doc = "fields are sent, url-encoded: name = value, name = {values}, or "
            "{{name, value}, ...}"},
   [CW_OPT_HEADERS] = {.name = "headers", .kind = CW_KIND_FIELDS,
-    .id = CURLOPT_HTTPHEADER,
+    .id = CURLOPT_HTTPHEADER, .unsealed = true,
     .doc = "name = value, name = {values}, or {{name, value}, ...}; false "
            "takes a default away"},
   [CW_OPT_HTTP_VERSION] = {.name = "http_version", .kind = CW_KIND_CHOICE,
     .id = CURLOPT_HTTP_VERSION, .choices = http_versions, .standard = "1.1",
     .doc = "the newest HTTP version to offer"},
   [CW_OPT_JSON] = {.name = "json", .kind = CW_KIND_VALUE,
-    .id = CURLOPT_POSTFIELDS, .requests_only = true,
+    .id = CURLOPT_POSTFIELDS, .requests_only = true, .unsealed = true,
     .doc = "a value is sent, as http.json encodes it"},
   [CW_OPT_LENGTH] = {.name = "length", .kind = CW_KIND_INTEGER,
-    .id = CURLOPT_INFILESIZE_LARGE, .requests_only = true,
+    .id = CURLOPT_INFILESIZE_LARGE, .requests_only = true, .unsealed = true,
     .min = 0, .max = LARGEST, .unlimited = true, .standard = "chunked",
     .doc = "how many bytes the function given as body will return in all"},
+  [CW_OPT_INTERFACE] = {.name = "interface", .kind = CW_KIND_TEXT,
+    .id = CURLOPT_INTERFACE,
+    .doc = "network interface, address or name to connect from; \"if!eth0\" is "
+           "an interface only, \"host!name\" no interface"},
+  [CW_OPT_IP] = {.name = "ip", .kind = CW_KIND_IP, .id = CURLOPT_IPRESOLVE,
+    .standard = "both",
+    .doc = "connect to addresses of this IP version only"},
   [CW_OPT_MAX_BODY] = {.name = "max_body", .kind = CW_KIND_INTEGER,
     .min = 0, .max = LARGEST, .number = 256.0 * 1024 * 1024,
     .standard = "268435456, when a body is read whole",
@@ -94,9 +102,10 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
            "in pieces too"},
   [CW_OPT_METHOD] = {.name = "method", .kind = CW_KIND_TOKEN,
     .id = CURLOPT_CUSTOMREQUEST, .requests_only = true, .standard = "GET",
+    .unsealed = true,
     .doc = "the request's method, of http.request and http.fetch"},
   [CW_OPT_MULTIPART] = {.name = "multipart", .kind = CW_KIND_PARTS,
-    .id = CURLOPT_MIMEPOST, .requests_only = true,
+    .id = CURLOPT_MIMEPOST, .requests_only = true, .unsealed = true,
     .doc = "a form with files is sent (RFC 7578): {{name =, [1] = text | "
            "file = | body =, filename =, type =}, ...}"},
   [CW_OPT_ON_END] = {.name = "on_end", .kind = CW_KIND_FUNCTION,
@@ -105,7 +114,16 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_PROGRESS] = {.name = "progress", .kind = CW_KIND_FUNCTION,
     .doc = "function{received, total, sent, send_total}, called while bytes "
            "come and go; if it returns false the request is cancelled"},
+  [CW_OPT_PER_HOST] = {.name = "per_host", .kind = CW_KIND_INTEGER,
+    .min = 1, .max = 1000000, .unlimited = true, .standard = "none",
+    .doc = "how many requests that say so may be open at once to one origin "
+           "(scheme, host, port)"},
+  [CW_OPT_PROXY] = {.name = "proxy", .kind = CW_KIND_PROXY,
+    .id = CURLOPT_PROXY, .standard = "the environment's",
+    .doc = "url of a proxy, for all hosts: http, https, socks5, socks5h, "
+           "socks4, socks4a; false: none"},
   [CW_OPT_QUERY] = {.name = "query", .kind = CW_KIND_QUERY,
+    .unsealed = true,
     .doc = "appended to the url, percent-encoded: name = value, name = "
            "{values}, or {{name, value}, ...}"},
   [CW_OPT_REDIRECTS] = {.name = "redirects", .kind = CW_KIND_INTEGER,
@@ -129,6 +147,14 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_SECRET_HEADERS] = {.name = "secret_headers", .kind = CW_KIND_NAMES,
     .doc = "names of header lines that stay behind when a redirect leads to "
            "another origin, as Authorization and Cookie do"},
+  [CW_OPT_RESOLVE] = {.name = "resolve", .kind = CW_KIND_RESOLVE,
+    .id = CURLOPT_CONNECT_TO,
+    .doc = "addresses to connect to: [\"host\" or \"host:port\"] = "
+           "\"address\" or \"address:port\""},
+  [CW_OPT_SEALED] = {.name = "sealed", .kind = CW_KIND_BOOLEAN,
+    .clients_only = true, .standard = "false",
+    .doc = "from now on requests may only set method, url, headers, query and "
+           "bodies without files"},
   [CW_OPT_TIMEOUT_CONNECT] = {.name = "connect", .group = "timeout",
     .kind = CW_KIND_SECONDS, .id = CURLOPT_CONNECTTIMEOUT_MS,
     .min = 0.001, .max = DAY, .number = 10, .scalar = true, .standard = "10",
@@ -175,7 +201,11 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
     .id = CURLOPT_DEBUGFUNCTION,
     .doc = "an open file, such as io.stderr: what happens on the wire is "
            "written there, without secrets and bodies"},
+  [CW_OPT_UNIX] = {.name = "unix", .kind = CW_KIND_TEXT,
+    .id = CURLOPT_UNIX_SOCKET_PATH,
+    .doc = "path of a Unix domain socket to connect to; Host is the url's"},
   [CW_OPT_URL] = {.name = "url", .kind = CW_KIND_TEXT, .requests_only = true,
+    .unsealed = true,
     .doc = "http or https; may also stand first in the table"},
   [CW_OPT_USER_AGENT] = {.name = "user_agent", .kind = CW_KIND_TEXT,
     .id = CURLOPT_USERAGENT, .standard = "curlew/" CW_VERSION,
@@ -202,7 +232,10 @@ static const char *const kinds[CW_KIND_COUNT] = {
   [CW_KIND_PARTS] = "list of parts",
   [CW_KIND_PEM] = "path or PEM text",
   [CW_KIND_PIN] = "string or list",
+  [CW_KIND_IP] = "4 or 6",
+  [CW_KIND_PROXY] = "url or false",
   [CW_KIND_QUERY] = "table",
+  [CW_KIND_RESOLVE] = "table of addresses",
   [CW_KIND_SECONDS] = "seconds",
   [CW_KIND_TEXT] = "string",
   [CW_KIND_TOKEN] = "string",
@@ -293,12 +326,13 @@ void cw_settings_init(cw_settings *s) {
 static bool is_text(cw_kind kind) {
   return kind == CW_KIND_CA || kind == CW_KIND_CONDITIONS ||
          kind == CW_KIND_PAIR || kind == CW_KIND_PEM || kind == CW_KIND_PIN ||
-         kind == CW_KIND_TEXT || kind == CW_KIND_TOKEN ||
-         kind == CW_KIND_TOKEN68;
+         kind == CW_KIND_PROXY || kind == CW_KIND_TEXT ||
+         kind == CW_KIND_TOKEN || kind == CW_KIND_TOKEN68;
 }
 
 static bool is_fields(cw_kind kind) {
-  return kind == CW_KIND_FIELDS || kind == CW_KIND_NAMES;
+  return kind == CW_KIND_FIELDS || kind == CW_KIND_NAMES ||
+         kind == CW_KIND_RESOLVE;
 }
 
 static void drop(cw_settings *s, cw_option_id id) {
@@ -509,22 +543,38 @@ static const cw_headers *default_fields(const cw_settings *own,
   return own->unset & cw_option_bit(id) ? NULL : fields_of(defaults, id);
 }
 
-bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
-                         const cw_content_fields *content) {
-  uint64_t fields = cw_option_bit(CW_OPT_HEADERS);
-  uint64_t says = own->set | own->unset;
-  if (!content && !(says & (fields | cw_option_bit(CW_OPT_DECODE))))
-    return true;
-  bool decode = cw_settings_get(own, defaults, CW_OPT_DECODE) != 0;
-  const cw_headers *mine = fields_of(own, CW_OPT_HEADERS);
-  const cw_headers *theirs = default_fields(own, defaults, CW_OPT_HEADERS);
+/* Gives row 'id' of 'own' its list in one with the missing ones of
+** 'defaults'. */
+static bool merge(cw_settings *own, const cw_settings *defaults,
+                  cw_option_id id) {
+  const cw_headers *mine = fields_of(own, id);
+  const cw_headers *theirs = default_fields(own, defaults, id);
   cw_headers *list = cw_headers_new();
   if (!list || !add_missing(list, mine, theirs) ||
       !add_missing(list, NULL, mine)) {
     cw_headers_free(list);
     return false;
   }
-  cw_settings_fields(own, CW_OPT_HEADERS, list);
+  cw_settings_fields(own, id, list);
+  return true;
+}
+
+static bool compile_resolve(cw_settings *own, const cw_settings *defaults) {
+  if (!(own->set & cw_option_bit(CW_OPT_RESOLVE))) return true;
+  if (!merge(own, defaults, CW_OPT_RESOLVE)) return false;
+  cw_fields *fields = &own->values[CW_OPT_RESOLVE].fields;
+  return cw_route_compile(fields->list, &fields->lines);
+}
+
+bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
+                         const cw_content_fields *content) {
+  uint64_t fields = cw_option_bit(CW_OPT_HEADERS);
+  uint64_t says = own->set | own->unset;
+  if (!compile_resolve(own, defaults)) return false;
+  if (!content && !(says & (fields | cw_option_bit(CW_OPT_DECODE))))
+    return true;
+  bool decode = cw_settings_get(own, defaults, CW_OPT_DECODE) != 0;
+  if (!merge(own, defaults, CW_OPT_HEADERS)) return false;
   return compile(&own->values[CW_OPT_HEADERS].fields, decode, content);
 }
 
@@ -623,6 +673,34 @@ bool cw_settings_hide_secrets(cw_settings *own, const cw_settings *defaults,
 
 bool cw_settings_drop_content(cw_settings *own, const cw_settings *defaults) {
   return take_away(own, defaults, describes_content, true);
+}
+
+const char *cw_settings_conflict(const cw_settings *own,
+                                 const cw_settings *defaults) {
+  static const cw_option_id others[] = {CW_OPT_INTERFACE, CW_OPT_IP,
+                                        CW_OPT_PROXY, CW_OPT_RESOLVE};
+  static const char *const sentences[] = {
+    "option 'unix': not together with 'interface'",
+    "option 'unix': not together with 'ip'",
+    "option 'unix': not together with 'proxy'",
+    "option 'unix': not together with 'resolve'",
+  };
+  if (!cw_settings_find(own, defaults, CW_OPT_UNIX)) return NULL;
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+    const cw_value *value = cw_settings_find(own, defaults, others[i]);
+    bool none = others[i] == CW_OPT_PROXY && value && !*value->text;
+    if (value && !none) return sentences[i];
+  }
+  return NULL;
+}
+
+cw_proxy cw_settings_proxy(const cw_settings *own,
+                           const cw_settings *defaults) {
+  const cw_value *proxy = cw_settings_find(own, defaults, CW_OPT_PROXY);
+  if (!proxy) return CW_PROXY_MAYBE;
+  if (!*proxy->text) return CW_PROXY_NONE;
+  bool tls = strncasecmp(proxy->text, "https:", 6) == 0;
+  return tls ? CW_PROXY_TLS : CW_PROXY_PLAIN;
 }
 
 /* Application ------------------------------------------------------------- */
@@ -781,6 +859,35 @@ static CURLcode apply_auth(CURL *easy, const cw_settings *own,
   return rc;
 }
 
+/* Without a choice of the user's the environment's; where that has none,
+** libcurl need not look for one at each request. */
+static CURLcode apply_proxy(CURL *easy, const char *proxy) {
+  if (!proxy && !cw_route_environment()) proxy = "";
+  return curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+}
+
+/* A proxy that the user chose is for all hosts. A request that says itself
+** where to connect does not go through one of the environment; with a Unix
+** domain socket libcurl sees to that. */
+CURLcode cw_option_apply_exempt(CURL *easy, const cw_settings *own,
+                                const cw_settings *defaults) {
+  if (cw_settings_find(own, defaults, CW_OPT_PROXY))
+    return curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  const cw_value *pinned = cw_settings_find(own, defaults, CW_OPT_RESOLVE);
+  char *exempt = cw_route_exempt(pinned ? pinned->fields.list : NULL);
+  if (!exempt) return CURLE_OUT_OF_MEMORY;
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_NOPROXY, exempt);
+  free(exempt);
+  return rc;
+}
+
+static CURLcode apply_ip(CURL *easy, const cw_value *value) {
+  long version = CURL_IPRESOLVE_WHATEVER;
+  if (value)
+    version = value->number == 4 ? CURL_IPRESOLVE_V4 : CURL_IPRESOLVE_V6;
+  return curl_easy_setopt(easy, CURLOPT_IPRESOLVE, version);
+}
+
 static long milliseconds(double seconds) {
   return (long)(seconds * 1000 + 0.5);
 }
@@ -803,8 +910,18 @@ CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
   case CW_OPT_HTTP_VERSION:
     return curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                             http_version_ids[value ? value->integer : 0]);
+  case CW_OPT_INTERFACE:
+    return curl_easy_setopt(easy, CURLOPT_INTERFACE,
+                            value ? value->text : NULL);
+  case CW_OPT_IP:
+    return apply_ip(easy, value);
   case CW_OPT_METHOD:
     return apply_method(easy, value ? value->text : NULL);
+  case CW_OPT_PROXY:
+    return apply_proxy(easy, value ? value->text : NULL);
+  case CW_OPT_RESOLVE:
+    return curl_easy_setopt(easy, CURLOPT_CONNECT_TO,
+                            value ? value->fields.lines : NULL);
   case CW_OPT_TIMEOUT_CONNECT:
     /* ours comes first and says which limit it was; this one makes libcurl
     ** share the time out between the addresses of a host */
@@ -823,6 +940,9 @@ CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
     return apply_pin(easy, value ? value->text : NULL);
   case CW_OPT_TLS_VERIFY:
     return apply_verify(easy, number != 0);
+  case CW_OPT_UNIX:
+    return curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH,
+                            value ? value->text : NULL);
   case CW_OPT_USER_AGENT:
     return curl_easy_setopt(easy, CURLOPT_USERAGENT,
                             value ? value->text : cw_options[id].standard);

@@ -30,19 +30,25 @@ typedef enum cw_option_id {
   CW_OPT_FORM,
   CW_OPT_HEADERS,
   CW_OPT_HTTP_VERSION,
+  CW_OPT_INTERFACE,
+  CW_OPT_IP,
   CW_OPT_JSON,
   CW_OPT_LENGTH,
   CW_OPT_MAX_BODY,
   CW_OPT_METHOD,
   CW_OPT_MULTIPART,
   CW_OPT_ON_END,
+  CW_OPT_PER_HOST,
   CW_OPT_PROGRESS,
+  CW_OPT_PROXY,
   CW_OPT_QUERY,
   CW_OPT_REDIRECTS,
+  CW_OPT_RESOLVE,
   CW_OPT_RETRY_MAX_DELAY,
   CW_OPT_RETRY_ON,
   CW_OPT_RETRY_TIMES,
   CW_OPT_RETRY_UNSAFE,
+  CW_OPT_SEALED,
   CW_OPT_SECRET_HEADERS,
   CW_OPT_TIMEOUT_CONNECT,
   CW_OPT_TIMEOUT_FIRST_BYTE,
@@ -56,6 +62,7 @@ typedef enum cw_option_id {
   CW_OPT_TLS_PIN,
   CW_OPT_TLS_VERIFY,
   CW_OPT_TRACE,
+  CW_OPT_UNIX,
   CW_OPT_URL,
   CW_OPT_USER_AGENT,
   CW_OPTION_COUNT
@@ -73,12 +80,15 @@ typedef enum cw_kind {
   CW_KIND_FUNCTION,   /* the border's; the value says that there is one */
   CW_KIND_HANDLE,     /* an open file of io's; the same */
   CW_KIND_INTEGER,    /* in the row's range */
+  CW_KIND_IP,         /* 4 or 6 */
   CW_KIND_NAMES,      /* of header lines; a list of fields without values */
   CW_KIND_PAIR,       /* user and password: "user:password" */
   CW_KIND_PARTS,      /* of a multipart body: the request's content has them */
   CW_KIND_PEM,        /* PEM text, or the path of a file that is read at once */
   CW_KIND_PIN,        /* hashes of public keys */
+  CW_KIND_PROXY,      /* a proxy's url; "": none, what false means */
   CW_KIND_QUERY,   /* a word of shape.lua: part of the url when it gets here */
+  CW_KIND_RESOLVE, /* hosts and their addresses, as route has them */
   CW_KIND_SECONDS, /* in the row's range */
   CW_KIND_TEXT,    /* no control bytes */
   CW_KIND_TOKEN,   /* RFC 9110 section 5.6.2 */
@@ -91,15 +101,17 @@ typedef struct cw_option {
   const char *name;
   const char *group; /* NULL: on the first level */
   cw_kind kind;
+  CURLoption id;   /* 0: the engine's own */
   double min, max; /* of a number */
   double number;   /* its default; 0 with 'none': no default */
   const char *const *choices;
-  CURLoption id;        /* 0: the engine's own */
   bool unlimited;       /* no default: without the option there is no limit */
   bool scalar;          /* the group given as a scalar means this one too */
   bool requests_only;   /* not for clients */
   bool secret;          /* stays behind when the origin changes */
   bool exclusive;       /* its value takes the others of its group away */
+  bool clients_only;    /* not for requests */
+  bool unsealed;        /* a request of a sealed client may have it */
   const char *standard; /* the default as a reader sees it */
   const char *doc;
 } cw_option;
@@ -189,8 +201,8 @@ typedef struct cw_content_fields {
 
 /* Makes the header lines that libcurl is to send where 'own' says anything of
 ** them: its own, the missing ones of 'defaults', and what asks for a coded body
-** unless 'decode' is false; with 'content' (or NULL) the lines of that. False:
-** out of memory. */
+** unless 'decode' is false; with 'content' (or NULL) the lines of that; and the
+** list of addresses (resolve). False: out of memory. */
 bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
                          const cw_content_fields *content);
 
@@ -207,6 +219,10 @@ bool cw_settings_drop_content(cw_settings *own, const cw_settings *defaults);
 /* Whether a header line of that name holds a secret, by these settings. */
 bool cw_settings_secret(const cw_settings *own, const cw_settings *defaults,
                         cw_text name);
+/* What 'own' with 'defaults' has of options that exclude each other, as a
+** sentence; NULL: nothing. */
+const char *cw_settings_conflict(const cw_settings *own,
+                                 const cw_settings *defaults);
 
 /* A new list of the lines that are sent: without those that only take a default
 ** away. NULL: out of memory. The caller owns a reference. */
@@ -224,5 +240,22 @@ CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
 
 /* The file of the system's CAs; NULL: they are in a folder. */
 const char *cw_option_system_ca(void);
+
+/* Rows that decide, together, which hosts no proxy of the environment is for:
+** to be followed by cw_option_apply_exempt. */
+static const uint64_t CW_OPTIONS_OF_PROXIES =
+  (uint64_t)1 << CW_OPT_PROXY | (uint64_t)1 << CW_OPT_RESOLVE;
+CURLcode cw_option_apply_exempt(CURL *easy, const cw_settings *own,
+                                const cw_settings *defaults);
+
+/* Which proxy a request may go through; costs no look at the environment. */
+typedef enum cw_proxy {
+  CW_PROXY_NONE,
+  CW_PROXY_MAYBE, /* the environment's, if it has one for this url */
+  CW_PROXY_PLAIN,
+  CW_PROXY_TLS
+} cw_proxy;
+
+cw_proxy cw_settings_proxy(const cw_settings *own, const cw_settings *defaults);
 
 #endif

@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
+#include "route.h"
 #include "tls.h"
 #include "trace.h"
 
@@ -248,40 +250,12 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
 
 /* Life of a handle -------------------------------------------------------- */
 
-static const char *environment(const char *lower, const char *upper) {
-  const char *value = getenv(lower);
-  return value && *value ? value : getenv(upper);
-}
-
-/* HTTP_PROXY is not among them: a CGI program's caller could set it. */
-static bool proxy_in_environment(void) {
-  return getenv("http_proxy") || environment("https_proxy", "HTTPS_PROXY") ||
-         environment("all_proxy", "ALL_PROXY");
-}
-
-/* The environment's proxies, never one for this machine itself; without any,
-** libcurl need not look for them at each request. */
-static CURLcode set_proxy(CURL *easy) {
-  static const char own[] = "localhost,127.0.0.0/8,::1";
-  if (!proxy_in_environment()) return curl_easy_setopt(easy, CURLOPT_PROXY, "");
-  const char *given = environment("no_proxy", "NO_PROXY");
-  if (!given || strcmp(given, "*") == 0)
-    return curl_easy_setopt(easy, CURLOPT_NOPROXY, given ? given : own);
-  size_t size = strlen(given) + sizeof own + 1;
-  char *both = malloc(size);
-  if (!both) return CURLE_OUT_OF_MEMORY;
-  snprintf(both, size, "%s,%s", own, given);
-  CURLcode rc = curl_easy_setopt(easy, CURLOPT_NOPROXY, both);
-  free(both);
-  return rc;
-}
-
 #define SET(option, value)                                                     \
   if (!rc) rc = curl_easy_setopt(t->easy, option, value)
 
 /* What no request ever changes. */
 static CURLcode set_for_life(cw_transfer *t) {
-  CURLcode rc = set_proxy(t->easy);
+  CURLcode rc = CURLE_OK;
   SET(CURLOPT_NOSIGNAL, 1L);
   SET(CURLOPT_QUICK_EXIT, 1L); /* closing never waits for the resolver */
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -316,6 +290,14 @@ static CURLcode apply(cw_transfer *t, uint64_t rows, const cw_settings *own,
   return rc;
 }
 
+/* What several rows decide together. */
+static CURLcode apply_together(cw_transfer *t, uint64_t rows,
+                               const cw_settings *own,
+                               const cw_settings *defaults) {
+  if (!(rows & CW_OPTIONS_OF_PROXIES)) return CURLE_OK;
+  return cw_option_apply_exempt(t->easy, own, defaults);
+}
+
 static const cw_settings nothing;
 static const uint64_t EVERY_ROW = ((uint64_t)1 << CW_OPTION_COUNT) - 1;
 
@@ -332,7 +314,8 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
   t->baseline = cw_settings_retain(defaults);
   t->calls = *calls;
   if (t->easy && set_for_life(t) == CURLE_OK &&
-      apply(t, EVERY_ROW, &nothing, defaults) == CURLE_OK)
+      apply(t, EVERY_ROW, &nothing, defaults) == CURLE_OK &&
+      apply_together(t, EVERY_ROW, &nothing, defaults) == CURLE_OK)
     return t;
   cw_transfer_free(t);
   return NULL;
@@ -362,6 +345,7 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
   }
   t->deviates |= says | back; /* what a failure in between leaves */
   CURLcode rc = apply(t, back | says, own, t->baseline);
+  if (!rc) rc = apply_together(t, back | says, own, t->baseline);
   if (!rc) t->deviates = says;
   return rc;
 }
@@ -374,6 +358,14 @@ static bool only_http1(const cw_request *r) {
   const cw_value *newest =
     cw_settings_find(&r->own, r->defaults, CW_OPT_HTTP_VERSION);
   return !newest || newest->integer == 0;
+}
+
+/* libcurl would give the connection from an interface to requests that have
+** none; and one by a Unix domain socket has no port by which it could be told
+** from others when it is taken again (on_connected). */
+static bool only_once(const cw_request *r) {
+  return cw_settings_find(&r->own, r->defaults, CW_OPT_INTERFACE) ||
+         cw_settings_find(&r->own, r->defaults, CW_OPT_UNIX);
 }
 
 /* What was set for the last exchange alone, while it went on. */
@@ -483,6 +475,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
   if (!rc) rc = undo_once(t);
+  if (only_once(request)) forbid_reuse(t);
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
   if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
@@ -499,6 +492,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
   t->undecided = false;
+  t->proxy = cw_settings_proxy(&request->own, request->defaults);
   t->rounds = goes_in_rounds(request);
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
@@ -506,6 +500,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->deadline = t->eager = 0;
   t->socket = CURL_SOCKET_BAD;
   t->https = request->url->https;
+  t->host = request->url;
   t->decode =
     cw_settings_get(&request->own, request->defaults, CW_OPT_DECODE) != 0;
   t->connect_us = microseconds(request, CW_OPT_TIMEOUT_CONNECT);
@@ -543,7 +538,11 @@ static int64_t measured(const cw_transfer *t, CURLINFO what) {
 
 static void copy_address(const cw_transfer *t, cw_info *info) {
   const char *ip = NULL;
-  long port = 0;
+  long port = 0, here = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &here);
+  info->remote_ip[0] = '\0';
+  info->remote_port = 0;
+  if (here <= 0) return; /* by a Unix domain socket: there is none */
   curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip);
   curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
   size_t n = ip ? strnlen(ip, sizeof info->remote_ip - 1) : 0;
@@ -581,6 +580,7 @@ void cw_transfer_detach(cw_transfer *t) {
   t->response = NULL;
   t->body = NULL;
   t->error = NULL;
+  t->host = NULL;
   t->news = NULL;
   t->over = NULL;
   if (t->holder) *t->holder = NULL;
@@ -604,11 +604,47 @@ cw_phase cw_transfer_phase(const cw_transfer *t) {
   return t->https && has_peer(t->socket) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
 
+/* libcurl says whom it could not connect to; of a proxy of the environment's
+** nothing else is known. A name that is not ASCII is said in another form. */
+static bool names_another_host(const cw_transfer *t) {
+  static const char words[] = "Failed to connect to ";
+  char host[256];
+  size_t n = sizeof words - 1;
+  if (strncmp(t->detail, words, n) != 0) return false;
+  cw_url_host(t->host, host, sizeof host);
+  size_t six = *host == '[', length = strlen(host) - 2 * six;
+  for (size_t i = 0; i < length; i++)
+    if ((unsigned char)host[i] > 127) return false;
+  return strncasecmp(t->detail + n, host + six, length) != 0 ||
+         t->detail[n + length] != ' ';
+}
+
+/* Whether it was a proxy that failed, and not the server or the way to it. */
+static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
+  cw_code code = cw_error_code(rc);
+  bool maybe = t->proxy == CW_PROXY_MAYBE;
+  if (t->proxy == CW_PROXY_NONE || t->connected) return false;
+  if (maybe && !cw_route_environment()) return false;
+  if (code == CW_ERR_PROXY || answer >= 300) return true;
+  if (strncmp(t->detail, "Proxy CONNECT", 13) == 0 ||
+      strncmp(t->detail, "Unsupported proxy", 17) == 0)
+    return true;
+  if (maybe) return names_another_host(t);
+  if (answer != 0 || rc == CURLE_INTERFACE_FAILED) return false;
+  if (code == CW_ERR_TLS) return t->proxy == CW_PROXY_TLS;
+  return code == CW_ERR_CONNECT || code == CW_ERR_CLOSED;
+}
+
 /* The first error stays, and may be another than libcurl's. */
-static void fail(cw_transfer *t, CURLcode result) {
-  long verified = 0;
+static void fail(cw_transfer *t, CURLcode rc) {
+  long answer = 0, verified = 0; /* to CONNECT; what OpenSSL says */
   bool first = t->error->code == CW_OK;
-  cw_error_from_curl(t->error, result, cw_transfer_phase(t), t->detail);
+  cw_phase phase = cw_transfer_phase(t);
+  curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+  if (blames_proxy(t, rc, answer))
+    cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);
+  else
+    cw_error_from_curl(t->error, rc, phase, t->detail);
   if (!first || t->error->code != CW_ERR_TLS) return;
   curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
   cw_tls_explain(t->error, verified, &t->request->own, t->request->defaults);

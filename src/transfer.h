@@ -56,6 +56,7 @@ typedef struct cw_transfer {
   cw_response *response;
   cw_body *body;
   cw_error *error;
+  const cw_url *host;       /* whose host is asked */
   cw_counters *counters[2]; /* the state's, the client's */
   struct cw_transfer *
     *holder;      /* who uses it holds it here; NULLed at the end */
@@ -73,9 +74,10 @@ typedef struct cw_transfer {
   bool in_block;       /* a status line has come, its headers may follow */
   bool draining;       /* what comes is dropped and counted */
   bool https;
-  bool decode; /* a coded body is to be decoded by its reader */
-  bool http1;  /* nothing newer is offered */
-  bool wanted; /* a call waits for it: its idle time counts */
+  cw_proxy proxy; /* which it may go through */
+  bool decode;    /* a coded body is to be decoded by its reader */
+  bool http1;     /* nothing newer is offered */
+  bool wanted;    /* a call waits for it: its idle time counts */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;

@@ -27,9 +27,9 @@ void cw_url_free(cw_url *u); /* gives a reference back; NULL is fine */
 cw_url *cw_url_join(const cw_url *base, const char *text, size_t length,
                     cw_error *e);
 
-/* Where a Location leads from 'base' (RFC 9110 section 10.2.2): joined, with the
-** fragment of 'base' unless it has one, and its userinfo if
-** it stays at the origin. NULL as above. */
+/* Where a Location leads from 'base' (RFC 9110 section 10.2.2): joined, with
+** the fragment of 'base' unless it has one, and its userinfo if it stays at the
+** origin. NULL as above. */
 cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
                       cw_error *e);
 

@@ -41,17 +41,24 @@
 ---@field form? any fields are sent, url-encoded: name = value, name = {values}, or {{name, value}, ...}
 ---@field headers? table name = value, name = {values}, or {{name, value}, ...}; false takes a default away
 ---@field http_version? "1.1" the newest HTTP version to offer
+---@field interface? string network interface, address or name to connect from; "if!eth0" is an interface only, "host!name" no interface
+---@field ip? 4|6 connect to addresses of this IP version only
 ---@field json? any a value is sent, as http.json encodes it
 ---@field length? integer how many bytes the function given as body will return in all
 ---@field max_body? integer the largest body taken, in bytes; set, it holds for bodies read in pieces too
 ---@field method? string the request's method, of http.request and http.fetch
 ---@field multipart? curlew.Part[] a form with files is sent (RFC 7578): {{name =, [1] = text | file = | body =, filename =, type =}, ...}
 ---@field on_end? fun(info: curlew.End) function(info), called once when the request is over, however it went: outcome, bytes, times, attempts
+---@field per_host? integer how many requests that say so may be open at once to one origin (scheme, host, port)
 ---@field progress? fun(p: curlew.Progress): boolean? function{received, total, sent, send_total}, called while bytes come and go; if it returns false the request is cancelled
+---@field proxy? string|false url of a proxy, for all hosts: http, https, socks5, socks5h, socks4, socks4a; false: none
 ---@field query? table appended to the url, percent-encoded: name = value, name = {values}, or {{name, value}, ...}
 ---@field redirects? integer how many are followed; 0: the response that redirects is returned
+---@field resolve? table<string, string|false> addresses to connect to: ["host" or "host:port"] = "address" or "address:port"
+---@field sealed? boolean from now on requests may only set method, url, headers, query and bodies without files
 ---@field secret_headers? string[] names of header lines that stay behind when a redirect leads to another origin, as Authorization and Cookie do
 ---@field trace? file* an open file, such as io.stderr: what happens on the wire is written there, without secrets and bodies
+---@field unix? string path of a Unix domain socket to connect to; Host is the url's
 ---@field url? string http or https; may also stand first in the table
 ---@field user_agent? string the User-Agent header
 ---@field auth? curlew.Auth

@@ -2,7 +2,7 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
-local shape = require "curlew.shape"
+local form = require "curlew.form"
 
 local url = { parse = core.url.parse, join = core.url.join }
 
@@ -11,7 +11,7 @@ local url = { parse = core.url.parse, join = core.url.join }
 -- of values, sorted by name; false: none
 -- @treturn string without the question mark
 function url.query(t)
-  local ok, result = pcall(shape.query, t)
+  local ok, result = pcall(form.query, t)
   if not ok then error((result:gsub("^option 'query'", "query")), 2) end
   return result
 end

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "../../src/exchange.h"
+#include "../../src/route.h"
 #include "test.h"
 
 /* Numbers that are the same at each run. */
@@ -334,11 +335,13 @@ static bool fits(cw_kind kind, curl_easytype type) {
   case CW_KIND_BOOLEAN:
   case CW_KIND_CHOICE:
   case CW_KIND_INTEGER:
+  case CW_KIND_IP:
   case CW_KIND_SECONDS:
     return type == CURLOT_LONG || type == CURLOT_VALUES || type == CURLOT_OFF_T;
   case CW_KIND_CA:
   case CW_KIND_PAIR:
   case CW_KIND_PIN:
+  case CW_KIND_PROXY:
   case CW_KIND_TEXT:
   case CW_KIND_TOKEN:
   case CW_KIND_TOKEN68:
@@ -353,6 +356,7 @@ static bool fits(cw_kind kind, curl_easytype type) {
   case CW_KIND_PEM:
     return type == CURLOT_BLOB;
   case CW_KIND_FIELDS:
+  case CW_KIND_RESOLVE:
     return type == CURLOT_SLIST;
   default:
     return false; /* the engine's own: no libcurl option */
@@ -388,6 +392,65 @@ static void option_near(void) {
   CHECK(strcmp(cw_option_near(NULL, "timeot"), "timeout") == 0);
   CHECK(strcmp(cw_option_near("timeout", "conect"), "connect") == 0);
   CHECK(cw_option_near("timeout", "headers") == NULL);
+}
+
+/* route ------------------------------------------------------------------- */
+
+static void route_entries(void) {
+  static const struct {
+    const char *given, *host, *address; /* NULL: refused */
+  } rows[] = {
+    {"h", "h:", NULL},
+    {"h:80", "h:80", NULL},
+    {"h:0080", "h:80", NULL},
+    {"192.0.2.1", "192.0.2.1:", "192.0.2.1:"},
+    {"192.0.2.1:65535", "192.0.2.1:65535", "192.0.2.1:65535"},
+    {"::1", "[::1]:", "[::1]:"},
+    {"[0:0::1]:8", "[::1]:8", "[::1]:8"},
+    {"", NULL, NULL},
+    {":", NULL, NULL},
+    {":80", NULL, NULL},
+    {"h:65536", NULL, NULL},
+    {"h:99999999999999999999", NULL, NULL},
+    {"[", NULL, NULL},
+    {"[]", NULL, NULL},
+    {"[]:1", NULL, NULL},
+    {"]", NULL, NULL},
+    {"[::1]:1:2", NULL, NULL},
+    {"192.0.2.1:1:2", NULL, NULL},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char out[CW_ROUTE_TEXT];
+    const char *given = rows[i].given, *host = rows[i].host;
+    const char *fault = cw_route_host(text_of(given), out);
+    CHECK_AS((fault == NULL) == (host != NULL), given);
+    CHECK_AS(!host || strcmp(out, host) == 0, given);
+    const char *address = rows[i].address;
+    fault = cw_route_address(text_of(given), out);
+    CHECK_AS((fault == NULL) == (address != NULL), given);
+    CHECK_AS(!address || strcmp(out, address) == 0, given);
+  }
+}
+
+static void route_order(void) {
+  cw_headers *entries = cw_headers_new();
+  struct curl_slist *lines = NULL;
+  cw_headers_add(entries, text_of("h:"), text_of("192.0.2.1:"));
+  cw_headers_add(entries, text_of("gone:"), cw_field_removed);
+  cw_headers_add(entries, text_of("h:80"), text_of("[::1]:8"));
+  CHECK(cw_route_compile(entries, &lines));
+  const struct curl_slist *line = lines;
+  CHECK(line && strcmp(line->data, "h:80:[::1]:8") == 0);
+  if (line) line = line->next;
+  CHECK(line && strcmp(line->data, "h::192.0.2.1:") == 0);
+  CHECK(line && !line->next);
+  curl_slist_free_all(lines);
+  setenv("no_proxy", "a, b", 1);
+  char *exempt = cw_route_exempt(entries);
+  CHECK(exempt && strcmp(exempt, "localhost,127.0.0.0/8,::1,a, b,h,h") == 0);
+  free(exempt);
+  unsetenv("no_proxy");
+  cw_headers_free(entries);
 }
 
 /* error ------------------------------------------------------------------- */
@@ -441,6 +504,16 @@ static void error_table(void) {
     CHECK_AS(strcmp(cw_phase_name(e.phase), rows[i].phase) == 0, what);
   }
   CHECK(error_of(CURLE_OUT_OF_MEMORY, CW_PHASE_BODY, "").code == CW_ERR_MEMORY);
+}
+
+static void error_hides_proxy(void) {
+  static const char detail[] = "Unsupported proxy scheme for 'x://u:p@h'";
+  cw_error e = error_of(CURLE_COULDNT_CONNECT, CW_PHASE_CONNECT, detail);
+  CHECK(!strstr(e.text, "u:p"));
+  e.code = CW_OK;
+  cw_error_from_proxy(&e, CURLE_COULDNT_CONNECT, CW_PHASE_TLS, detail, 0);
+  CHECK(!strstr(e.text, "u:p"));
+  CHECK(e.code == CW_ERR_PROXY && e.phase == CW_PHASE_CONNECT);
 }
 
 static void error_first(void) {
@@ -1070,8 +1143,11 @@ static const test tests[] = {
   {"option kinds fit what libcurl takes", option_types},
   {"option defaults are taken by libcurl", option_defaults},
   {"option names have near ones", option_near},
+  {"route has one form of hosts and addresses", route_entries},
+  {"route puts entries with a port first", route_order},
   {"error has a code, a phase and a text for every CURLcode", error_every_code},
   {"error says what went wrong in the words of the interface", error_table},
+  {"error shows no proxy of the environment", error_hides_proxy},
   {"error keeps the first", error_first},
   {"error cuts a text that is too long", error_long},
   {"ledger keeps the last 64 leaks, oldest first", ledger_ring},
