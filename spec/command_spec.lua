@@ -352,10 +352,9 @@ describe("A command", function()
     ["-x http://p:1 --proxy-user '***:***'"] = { proxy = {
       url = "http://p:1", basic = { "u", "p" } } },
     ["-k"] = { tls = { verify = false } },
-    ["--cacert /a --cert /b --key /c --pass '***' --pinnedpubkey sha256//x "
-      .. "--tlsv1.2 --tls-max 1.3"] = { tls = { ca = { "system", "/a" },
-      cert = "/b", key = "/c", key_password = "s", pin = "sha256//x",
-      min = "1.2", max = "1.3" } },
+    ["--cacert /a --pinnedpubkey sha256//x --tlsv1.2 --tls-max 1.3"] = {
+      tls = { ca = { "system", "/a" }, pin = "sha256//x", min = "1.2",
+        max = "1.3" } },
     ["--capath /a"] = { tls = { ca = "/a" }, ca_is_folder = true },
     ["-u '***:***'"] = { auth = "basic" },
     ["--digest -u '***:***'"] = { auth = "digest" },
@@ -371,6 +370,11 @@ describe("A command", function()
   it("says what has to be a file", function()
     assert.matches("# %-%-cacert: a file with the PEM text of tls.ca$",
       line { tls = { ca = "-----BEGIN CERTIFICATE-----\n" } })
+  end)
+
+  it("says that there was a certificate, and not what it was", function()
+    assert.matches("# %-%-cert, %-%-key, %-%-pass: as tls.cert",
+      line { tls = { cert = true } })
   end)
 
   it("masks userinfo of the url, and secret headers of the caller's", function()

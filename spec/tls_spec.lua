@@ -515,6 +515,46 @@ describe("A client's certificate", function()
     assert.equal(200, status(client, { key = mine.key }))
   end)
 
+  it("stays behind when a redirect leads to another origin", function()
+    local server <close> = support.server { tls = certificates.good }
+    server:script { { loop = { "request", { send = "HTTP/1.1 302 Found\r\n"
+      .. "Content-Length: 0\r\nLocation: " .. nginx.https_client
+      .. "/tls\r\n\r\n" } } } }
+    local tls = { ca = certificates.ca, cert = mine.cert, key = mine.encrypted,
+      key_password = mine.password }
+    local client <close> = http.client { tls = tls }
+    assert.equal(400, assert(http.fetch(server.url, { tls = tls })).status)
+    assert.equal(400, assert(client:fetch(server.url)).status)
+    assert.equal(200, client:fetch(nginx.https_client .. "/tls").status)
+  end)
+
+  it("of a client with a base_url is shown there alone", function()
+    local options = { tls = { ca = certificates.ca, cert = mine.both },
+      base_url = nginx.https }
+    local client <close> = http.client(options)
+    local elsewhere = nginx.https_client .. "/tls"
+    assert.equal(400, client:fetch(elsewhere).status)
+    assert.equal(200, client:fetch(elsewhere, { tls = options.tls }).status)
+    options.base_url = nginx.https_client
+    local other <close> = http.client(options)
+    assert.equal(200, other:fetch("/tls").status)
+    assert.equal(200, other:fetch(elsewhere).status)
+  end)
+
+  it("is told of by curl(), and is not in it", function()
+    local page = assert(http.fetch(nginx.https_client .. "/tls", { tls = {
+      ca = certificates.ca, cert = mine.cert, key = mine.encrypted,
+      key_password = mine.password, pin = certificates.pin, min = "1.2",
+      max = "1.2" } }))
+    local text = page.request:curl()
+    for _, part in ipairs { "--cacert " .. certificates.ca, "--pinnedpubkey ",
+      certificates.pin, "--tlsv1.2 --tls-max 1.2", "# --cert, --key" } do
+      assert.matches(part, text, 1, true)
+    end
+    assert.is_nil(text:find("BEGIN", 1, true))
+    assert.is_nil(text:find(mine.password, 1, true))
+  end)
+
   it("is read when its client is made", function()
     local folder = support.folder()
     local function put(name, from)
@@ -813,6 +853,14 @@ describe("verify = false", function()
     local tls = { verify = true, ca = certificates.ca }
     assert.is_true(blind:fetch(url, { tls = tls }).info.verified)
     assert.is_nil(http.fetch(nginx.http .. "/small").info.verified)
+  end)
+
+  it("shows nothing of who did not answer", function()
+    local told
+    assert.is_nil((http.fetch(nginx.https_expired, { tls = trusting.tls,
+      on_end = function(info) told = info end })))
+    assert.is_table(told)
+    assert.is_nil(told.verified)
   end)
 
   it("shows before the body has come", function()

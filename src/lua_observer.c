@@ -90,9 +90,11 @@ static void push_times(lua_State *L, const cw_times *t) {
   set_time(L, "total", t->total);
 }
 
-/* Whether the server proved who it is; nil where nobody asked it to. */
-static void set_verified(lua_State *L, const cw_request *r) {
-  if (!r->url || !r->url->https) return;
+/* Whether the server that answered has proved who it is; nil: none has, or none
+** of https. */
+static void set_verified(lua_State *L, const cw_exchange *x) {
+  const cw_request *r = &x->request;
+  if (!x->response.final || !r->url->https) return;
   cwl_set_boolean(L, "verified",
                   cw_settings_get(&r->own, r->defaults, CW_OPT_TLS_VERIFY) !=
                     0);
@@ -106,7 +108,7 @@ void cwl_push_info(lua_State *L, cw_exchange *x) {
   cwl_set_integer(L, "attempts", x->attempts);
   cwl_set_integer(L, "redirects", x->hops);
   cwl_set_boolean(L, "ended", info->filled);
-  set_verified(L, &x->request);
+  set_verified(L, x);
   if (!info->filled) return;
   cwl_set_string(L, "outcome", cw_end_name((cw_end)info->end));
   cwl_set_boolean(L, "reused", info->reused);

@@ -8,9 +8,10 @@
 /* What else is sent ------------------------------------------------------- */
 
 /* Options that change what is sent, or to whom; for the eye, so no secrets. */
-static const cw_option_id sent[] = {CW_OPT_DECODE, CW_OPT_HTTP_VERSION,
-                                    CW_OPT_TLS_CA, CW_OPT_TLS_VERIFY,
-                                    CW_OPT_USER_AGENT};
+static const cw_option_id sent[] = {
+  CW_OPT_DECODE,   CW_OPT_HTTP_VERSION, CW_OPT_TLS_CA,
+  CW_OPT_TLS_CERT, CW_OPT_TLS_MAX,      CW_OPT_TLS_MIN,
+  CW_OPT_TLS_PIN,  CW_OPT_TLS_VERIFY,   CW_OPT_USER_AGENT};
 
 /* The table 'group' of the table on top. */
 static void push_group(lua_State *L, const char *group) {
@@ -27,6 +28,8 @@ static void push_value(lua_State *L, const cw_option *row,
     lua_pushboolean(L, value->number != 0);
   else if (row->kind == CW_KIND_CHOICE)
     lua_pushstring(L, row->choices[value->integer]);
+  else if (row->kind == CW_KIND_PEM)
+    lua_pushboolean(L, true); /* a key may be in it */
   else
     lua_pushstring(L, value->text);
 }

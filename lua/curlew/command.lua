@@ -131,9 +131,9 @@ local function add_tls(line)
   for _, ca in ipairs(type(tls.ca) == "table" and tls.ca or { tls.ca }) do
     if ca ~= "system" then add_ca(line, ca) end
   end
-  if tls.cert then line:add("--cert", tls.cert) end
-  if tls.key then line:add("--key", tls.key) end
-  if tls.key_password then line:add("--pass", MASK) end
+  if tls.cert then
+    line:note("--cert, --key, --pass: as tls.cert, tls.key, tls.key_password")
+  end
   if tls.pin then line:add("--pinnedpubkey", tls.pin) end
   if tls.min then line:add("--tlsv" .. tls.min) end
   if tls.max then line:add("--tls-max", tls.max) end
