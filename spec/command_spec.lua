@@ -172,7 +172,101 @@ describe("The command of a request", function()
   end)
 end)
 
--- ---- what the core does not send yet ----
+-- ---- bodies ----
+
+describe("The command of a request with a body", function()
+  -- What differs each time: the boundary.
+  local function without_boundary(request)
+    local boundary = request:match("boundary=([^\r]*)")
+    return boundary and request:gsub(boundary, ("-"):rep(#boundary)) or request
+  end
+
+  local function compare(options, input, secret)
+    options.method = options.method or "POST"
+    local page = assert(http.fetch(server.url .. "/", options))
+    local sent = without_boundary(masked(last_request(), secret))
+    local text = page.request:curl()
+    run(text, input)
+    assert.same(parsed(sent),
+      parsed(without_boundary(masked(last_request(), secret))))
+    return text
+  end
+
+  local path
+  setup(function() path = write("a file", "bytes\0\r\n") end)
+
+  local cases = {
+    ["text"] = { body = "it's $HOME\n" }, ["nothing"] = { body = "" },
+    ["text and its type"] = { body = "{}",
+      headers = { ["Content-Type"] = "a/b" } },
+    ["any byte"] = { body = "-%\0\255'\\" },
+    ["PATCH"] = { method = "PATCH" },
+    ["DELETE"] = { method = "DELETE", body = "a" },
+    ["json"] = { json = { a = { 1, "ü'" } } },
+    ["json of another type"] = { json = {},
+      headers = { ["content-type"] = "application/x+json" } },
+    ["json without a type"] = { json = {},
+      headers = { ["content-type"] = false } },
+    ["a form"] = { form = { a = "b c", d = "ü&" } },
+    ["parts of text"] = { multipart = { { name = "a", "b;" },
+      { name = 'c"', "@d", type = "x/y" },
+      { name = "e", 1, filename = "f" } } },
+    ["a wish for 100"] = { body = "a", expect = true },
+    ["basic's credentials"] = { body = "a", auth = { basic = { "u", "s3" } } },
+    ["a token"] = { body = "a", auth = { bearer = "s3" } },
+  }
+  for what, options in pairs(cases) do
+    it("sends " .. what, function()
+      local text = compare(options, "", { "Authorization" })
+      assert.is_nil(text:find("s3", 1, true))
+    end)
+  end
+
+  it("sends files", function()
+    compare { file = path }
+    compare { method = "PUT", file = path }
+    compare { multipart = { { name = "a", file = path },
+      { name = "b", file = path, filename = "c.html" } } }
+  end)
+
+  it("takes from standard input what it cannot tell", function()
+    local handle <close> = assert(io.open(path))
+    compare({ file = handle }, "bytes\0\r\n")
+    local function producer()
+      local given
+      return function()
+        if given then return nil end
+        given = true
+        return "piece"
+      end
+    end
+    compare({ body = producer() }, "piece")
+    compare({ body = producer(), length = 5, method = "PUT" }, "piece")
+    local long = ("x"):rep(2 ^ 20 + 1)
+    assert.is_true(#compare({ body = long }, long) < 1000)
+  end)
+
+  it("masks header lines that are said to be secret", function()
+    local text = compare({ body = "a", secret_headers = { "x-key" },
+      headers = { ["X-Key"] = "s3cret" } }, "", { "X%-Key" })
+    assert.is_nil(text:find("s3cret", 1, true))
+  end)
+
+  it("is that of the last hop", function()
+    server:reset():script { "request", { send = "HTTP/1.1 303 See Other\r\n"
+      .. "Location: /next\r\nContent-Length: 0\r\n\r\n" }, "request",
+      { send = OK }, "close" }
+    server:script { { loop = { "request", { send = OK } } } }
+    local page = assert(http.fetch(server.url .. "/",
+      { method = "POST", json = {} }))
+    local sent = last_request()
+    run(page.request:curl())
+    assert.same(parsed(sent), parsed(last_request()))
+    assert.matches("^GET /next ", sent)
+  end)
+end)
+
+-- ---- whatever a body may be ----
 
 local function told(request, secrets)
   request.url = request.url or server.url .. "/"

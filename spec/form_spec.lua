@@ -103,8 +103,10 @@ describe("A multipart list", function()
       { name = "a", "text" },
       { name = "b", file = "some/where/fünf \"5\".txt", type = "text/plain",
         filename = "fünf \"5\".txt" },
-      { name = "c", file = handle, filename = "c.bin" },
-      { name = "d", body = producer, filename = "d\r\n.bin" },
+      { name = "c", file = handle, filename = "c.bin",
+        type = "application/octet-stream" },
+      { name = "d", body = producer, filename = "d\r\n.bin",
+        type = "application/octet-stream" },
       { name = "e", "bytes\0\r\n" },
     }, out)
     assert.is_nil(parts[2].filename)
@@ -128,6 +130,19 @@ describe("A multipart list", function()
     local out = multipart.parts {
       { name = "a", file = "x/y", filename = "../z" } }
     assert.equal("../z", out[1].filename)
+  end)
+
+  it("says a type of files that libcurl knows none of", function()
+    local types = { ["a.bin"] = "application/octet-stream", ["a.PDF"] = false,
+      ["a"] = "application/octet-stream", ["a.html"] = false,
+      ["txt"] = "application/octet-stream" }
+    for name, expected in pairs(types) do
+      local out = multipart.parts { { name = "a", "b", filename = name },
+        { name = "a", "b", filename = name, type = "x/y" },
+        { name = "a", "b" } }
+      assert.same({ expected or nil, "x/y" }, { out[1].type, out[2].type })
+      assert.is_nil(out[3].type)
+    end
   end)
 
   it("is refused when it is none", function()

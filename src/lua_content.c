@@ -125,6 +125,7 @@ bool cwl_read_content(lua_State *L, cw_exchange *x, int options) {
   cwl_keep(L, "content");
   bool ok = true;
   bool pieces = lua_getfield(L, options, cw_options[id].name) == LUA_TFUNCTION;
+  cwl_keep(L, "sent"); /* to be told by r.request:curl() */
   int64_t length = declared(L, x, pieces);
   if (id == CW_OPT_FILE)
     ok = take_file(L, c);

@@ -3,15 +3,26 @@
 #include "lua_request.h"
 
 #include "decoder.h"
+#include "lua_box.h"
 #include "lua_headers.h"
 
 /* What else is sent ------------------------------------------------------- */
 
 /* Options that change what is sent, or to whom; for the eye, so no secrets. */
 static const cw_option_id sent[] = {
-  CW_OPT_DECODE,   CW_OPT_HTTP_VERSION, CW_OPT_TLS_CA,
-  CW_OPT_TLS_CERT, CW_OPT_TLS_MAX,      CW_OPT_TLS_MIN,
-  CW_OPT_TLS_PIN,  CW_OPT_TLS_VERIFY,   CW_OPT_USER_AGENT};
+  CW_OPT_DECODE,   CW_OPT_EXPECT,  CW_OPT_HTTP_VERSION, CW_OPT_TLS_CA,
+  CW_OPT_TLS_CERT, CW_OPT_TLS_MAX, CW_OPT_TLS_MIN,      CW_OPT_TLS_PIN,
+  CW_OPT_TLS_VERIFY, CW_OPT_USER_AGENT,
+};
+
+/* Of these it is said that they are there. */
+static const cw_option_id secret[] = {
+  CW_OPT_AUTH_BASIC, CW_OPT_AUTH_BEARER,    CW_OPT_AUTH_DIGEST,
+  CW_OPT_AUTH_NETRC, CW_OPT_SECRET_HEADERS,
+};
+
+/* A longer text is not held for the sake of showing it. */
+enum { LONGEST_SHOWN = 1024 * 1024 };
 
 /* The table 'group' of the table on top. */
 static void push_group(lua_State *L, const char *group) {
@@ -52,6 +63,16 @@ static void set_options(lua_State *L, const cw_request *r) {
   }
 }
 
+/* auth = "basic" */
+static void set_auth(lua_State *L, const cw_request *r) {
+  for (size_t i = 0; i < sizeof secret / sizeof *secret; i++) {
+    const cw_option *row = &cw_options[secret[i]];
+    const cw_value *value = cw_settings_find(&r->own, r->defaults, secret[i]);
+    bool off = row->kind == CW_KIND_BOOLEAN && value && value->number == 0;
+    if (row->group && value && !off) cwl_set_string(L, "auth", row->name);
+  }
+}
+
 static const cw_value *find_fields(const cw_request *r) {
   return cw_settings_find(&r->own, r->defaults, CW_OPT_HEADERS);
 }
@@ -84,12 +105,69 @@ static void push_removed(lua_State *L, const cw_headers *h) {
   }
 }
 
-/* Whether there is anything to say that is not said by default. */
+/* The names of header lines whose values are not to be told. */
+static void push_secret_names(lua_State *L, const cw_request *r) {
+  const cw_headers *h = fields_of(r);
+  int n = 0;
+  lua_newtable(L);
+  for (size_t i = 0; i < cw_headers_count(h); i++) {
+    cw_text name = cw_headers_name(h, i);
+    if (!cw_settings_secret(&r->own, r->defaults, name)) continue;
+    lua_pushlstring(L, name.bytes, name.length);
+    lua_rawseti(L, -2, ++n);
+  }
+}
+
+/* Pushes what was given as a body: text, path or parts; true for what cannot be
+** told. Without anything given it is empty. */
+static void push_body(lua_State *L, const cw_content *c) {
+  if (!cwl_push_kept(L, "sent")) lua_pushliteral(L, "");
+  bool told = lua_isstring(L, -1) || lua_istable(L, -1);
+  bool long_text = c->kind == CW_CONTENT_TEXT && c->length > LONGEST_SHOWN;
+  if (told && !long_text) return;
+  lua_pop(L, 1);
+  lua_pushboolean(L, true);
+}
+
+static void set_body(lua_State *L, const cw_request *r) {
+  const cw_content *c = &r->content;
+  if (c->kind == CW_CONTENT_NONE) return;
+  push_body(L, c);
+  if (c->kind == CW_CONTENT_PARTS)
+    lua_setfield(L, -2, "multipart");
+  else
+    lua_setfield(L, -2, c->kind == CW_CONTENT_FILE ? "file" : "body");
+  if (c->length >= 0) cwl_set_integer(L, "length", c->length);
+  cwl_set_string(L, "content_type", cw_request_type(r));
+}
+
+static bool any(uint64_t said, const cw_option_id *ids, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    if (said & cw_option_bit(ids[i])) return true;
+  return false;
+}
+
+/* Whether there is nothing to say that is not said by default. */
 static bool plain(const cw_request *r) {
   uint64_t said = r->own.set | r->own.unset | r->defaults->set;
-  for (size_t i = 0; i < sizeof sent / sizeof *sent; i++)
-    if (said & cw_option_bit(sent[i])) return false;
-  return !has_removed(fields_of(r)) && !cw_url_userinfo(r->url);
+  return r->content.kind == CW_CONTENT_NONE &&
+         !any(said, sent, sizeof sent / sizeof *sent) &&
+         !any(said, secret, sizeof secret / sizeof *secret) &&
+         !has_removed(fields_of(r)) && !cw_url_userinfo(r->url);
+}
+
+static void push_wire(lua_State *L, const cw_request *r) {
+  lua_createtable(L, 0, 6);
+  cwl_set_boolean(L, "userinfo", cw_url_userinfo(r->url));
+  push_removed(L, fields_of(r));
+  lua_setfield(L, -2, "removed");
+  push_secret_names(L, r);
+  lua_setfield(L, -2, "secrets");
+  set_body(L, r);
+  lua_newtable(L);
+  set_options(L, r);
+  set_auth(L, r);
+  lua_setfield(L, -2, "options");
 }
 
 /* Keeps beside the request on top what is not in it: not for everybody who
@@ -98,19 +176,13 @@ static void keep_wire(lua_State *L, const cw_request *r) {
   if (plain(r)) return;
   lua_getiuservalue(L, CWL_STATE, CWL_WIRES);
   lua_pushvalue(L, -2);
-  lua_createtable(L, 0, 3);
-  cwl_set_boolean(L, "userinfo", cw_url_userinfo(r->url));
-  push_removed(L, fields_of(r));
-  lua_setfield(L, -2, "removed");
-  lua_newtable(L);
-  set_options(L, r);
-  lua_setfield(L, -2, "options");
+  push_wire(L, r);
   lua_rawset(L, -3);
   lua_pop(L, 1);
 }
 
-/* wire(request) -> userinfo, removed, options of a request that is no plain
-** one, in a table | nil */
+/* wire(request) -> userinfo, removed, secrets, options and body of a request
+** that is no plain one, in a table | nil */
 static int m_wire(lua_State *L) {
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);

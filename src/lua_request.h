@@ -5,8 +5,8 @@
 
 #include "lua_core.h"
 
-/* Pushes a new table of 'r': method, url, headers. Its methods are the Lua
-** part's. */
+/* Pushes a new table of 'r', the request of the response at 1: method, url,
+** headers. Its methods are the Lua part's. */
 void cwl_push_request(lua_State *L, const cw_request *r);
 
 /* Registers the type, adds wire and request_methods to the table on top. */

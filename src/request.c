@@ -98,7 +98,7 @@ static bool says(const cw_request *r, cw_option_id id) {
 }
 
 /* These are of their own type; parts name theirs with their boundary. */
-static const char *type_of(const cw_request *r) {
+const char *cw_request_type(const cw_request *r) {
   if (says(r, CW_OPT_JSON)) return "application/json";
   if (says(r, CW_OPT_FORM)) return "application/x-www-form-urlencoded";
   return NULL;
@@ -106,7 +106,7 @@ static const char *type_of(const cw_request *r) {
 
 static bool compile(cw_request *r) {
   cw_content_fields fields = {
-    .type = type_of(r),
+    .type = cw_request_type(r),
     .expect = cw_settings_get(&r->own, r->defaults, CW_OPT_EXPECT) != 0,
     .parts = r->content.kind == CW_CONTENT_PARTS,
   };

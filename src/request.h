@@ -43,4 +43,7 @@ bool cw_request_hide_secrets(cw_request *r);
 
 const char *cw_request_method(const cw_request *r);
 
+/* What Content-Type says where its program does not; NULL: nothing. */
+const char *cw_request_type(const cw_request *r);
+
 #endif

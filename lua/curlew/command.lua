@@ -73,9 +73,8 @@ end
 
 -- What curl makes of a line that names none.
 local function implied_method(request)
-  if type(request.body) == "function" and not request.length then
-    return "PUT"
-  end
+  local told = not request.body or type(request.body) == "string"
+  if not told and not request.length then return "PUT" end
   local body = request.body or request.file or request.multipart
   return body and "POST" or "GET"
 end
@@ -232,7 +231,7 @@ local function add_producer(line)
   else
     line:add("-T", "-")
   end
-  line:note("standard input: what the function gave")
+  line:note("standard input: the body")
 end
 
 local function add_file(line, file)
@@ -305,11 +304,12 @@ end
 --- Writes the command.
 -- @tparam table request `method`, `url`, `headers` (a view, or a list of
 -- {name, value}), `removed` (names of lines that are not sent), one of `body`
--- (string, or a function with `length` where that is known), `file` (path or
--- handle) and `multipart` (the parts, checked), `content_type` where no header
--- has it, and `options`: those that change what is sent. Of these, `auth` is a
--- kind ("basic"), `accept_encoding` the line that asks for coded bodies,
--- `resolve` a list of what --connect-to takes, `ca_is_folder` so.
+-- (a string; whatever else is not told, with its `length` where that is known),
+-- `file` (a path, or not told) and `multipart` (the parts, checked),
+-- `content_type` where no header has it, and `options`: those that change what
+-- is sent. Of these, `auth` is a kind ("basic"), `accept_encoding` what asks
+-- for coded bodies, `resolve` a list of what --connect-to takes, `ca_is_folder`
+-- so.
 -- @tparam[opt] table secrets names of secret headers, in small letters, as keys
 -- @treturn string for sh; the query is not masked
 function command.line(request, secrets)

@@ -94,6 +94,18 @@ end
 -- As basename(3): the last part that is not empty.
 local function basename(path) return path:match("([^/]+)/*$") or path end
 
+-- libcurl knows the types of these (Curl_mime_contenttype).
+local known = {
+  gif = true, htm = true, html = true, jpeg = true, jpg = true, pdf = true,
+  png = true, svg = true, txt = true, xml = true,
+}
+
+-- As browsers do: a file has a type (RFC 7578 section 4.4).
+local function needs_type(part)
+  local extension = part.filename and (part.filename:match("%.(%w+)$") or "")
+  return extension and not part.type and not known[extension:lower()]
+end
+
 local function checked(where, part)
   if type(part) ~= "table" then
     fail(where, "{name =, ...} expected, got %s", type(part))
@@ -111,13 +123,15 @@ local function checked(where, part)
   if type(part.file) == "string" and not part.filename then
     copy.filename = basename(part.file)
   end
+  if needs_type(copy) then copy.type = "application/octet-stream" end
   return copy
 end
 
 --- Checks the parts.
 -- @tparam table list
 -- of `{ name =, [1]= | file = | body =, filename =, type = }`
--- @treturn table a copy; `filename` is filled in where `file` is a path
+-- @treturn table a copy; `filename` is filled in where `file` is a path, `type`
+-- where nobody else knows it
 function multipart.parts(list)
   if type(list) ~= "table" then
     fail("", "a list of parts expected, got %s", type(list))

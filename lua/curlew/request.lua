@@ -11,8 +11,7 @@ local function is_folder(path)
   return file ~= nil
 end
 
--- What command.line takes: the request, and what was sent that it does not show.
--- The core says of a body where there is one, and which header lines are secret.
+-- What command.line takes: the request, and what was sent that it hides.
 local function described(self)
   local wire = core.wire(self) or { options = {} }
   local options = {}
@@ -20,6 +19,8 @@ local function described(self)
   options.user_agent = options.user_agent or "curlew/" .. core.version
   if options.decode ~= false then options.accept_encoding = core.accepted end
   if wire.userinfo then options.auth = "basic" end
+  local secrets = {}
+  for _, name in ipairs(wire.secrets or {}) do secrets[name:lower()] = true end
   local ca = options.tls and options.tls.ca
   options.ca_is_folder = type(ca) == "string" and is_folder(ca)
   return {
@@ -27,7 +28,7 @@ local function described(self)
     removed = wire.removed, options = options,
     body = wire.body, length = wire.length, file = wire.file,
     multipart = wire.multipart, content_type = wire.content_type,
-  }, wire.secrets
+  }, secrets
 end
 
 --- The request as a command of the curl tool, for sh. Secrets are masked: the
