@@ -158,6 +158,22 @@ describe("The command of a request", function()
     assert.same(parsed(all[1]), parsed(all[4]))
   end)
 
+  it("holds no key, no certificate, no password", function()
+    local good = support.certificates().good
+    local tls <close> = support.server { tls = good }
+    tls:script { { loop = { "request", { send = OK } } } }
+    local ca <close> = assert(io.open(support.certificates().ca))
+    local page = assert(http.fetch(tls.url, { tls = { ca = ca:read("a"),
+      cert = good.cert, key = good.key, key_password = "s3cret", min = "1.2",
+      max = "1.3" } }))
+    local text = page.request:curl()
+    assert.is_nil(text:find("s3cret", 1, true) or text:find("BEGIN", 1, true))
+    assert.matches("--pass '***' --tlsv1.2 --tls-max 1.3", text, 1, true)
+    local wire = require("curlew.core").wire(page.request).options.tls
+    assert.same({ ca = true, cert = true, key = true, key_password = true,
+      min = "1.2", max = "1.3" }, wire)
+  end)
+
   it("is asked for with a colon", function()
     local page = assert(http.fetch(server.url))
     for _, self in ipairs { server.url, {}, page } do
@@ -446,9 +462,10 @@ describe("A command", function()
     ["-x http://p:1 --proxy-user '***:***'"] = { proxy = {
       url = "http://p:1", basic = { "u", "p" } } },
     ["-k"] = { tls = { verify = false } },
-    ["--cacert /a --pinnedpubkey sha256//x --tlsv1.2 --tls-max 1.3"] = {
-      tls = { ca = { "system", "/a" }, pin = "sha256//x", min = "1.2",
-        max = "1.3" } },
+    ["--cacert /a --cert /b --key /c --pass '***' --pinnedpubkey sha256//x "
+      .. "--tlsv1.2 --tls-max 1.3"] = { tls = { ca = "/a", cert = "/b",
+      key = "/c", key_password = "s", pin = "sha256//x",
+      min = "1.2", max = "1.3" } },
     ["--capath /a"] = { tls = { ca = "/a" }, ca_is_folder = true },
     ["-u '***:***'"] = { auth = "basic" },
     ["--digest -u '***:***'"] = { auth = "digest" },
@@ -462,13 +479,10 @@ describe("A command", function()
   end
 
   it("says what has to be a file", function()
-    assert.matches("# %-%-cacert: a file with the PEM text of tls.ca$",
-      line { tls = { ca = "-----BEGIN CERTIFICATE-----\n" } })
-  end)
-
-  it("says that there was a certificate, and not what it was", function()
-    assert.matches("# %-%-cert, %-%-key, %-%-pass: as tls.cert",
-      line { tls = { cert = true } })
+    assert.matches("# %-%-cacert: a file with what tls.ca was; "
+      .. "%-%-cert: a file with what tls.cert was; "
+      .. "%-%-key: a file with what tls.key was$",
+      line { tls = { ca = true, cert = true, key = true } })
   end)
 
   it("masks userinfo of the url, and secret headers of the caller's", function()

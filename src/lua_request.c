@@ -5,14 +5,15 @@
 #include "decoder.h"
 #include "lua_box.h"
 #include "lua_headers.h"
+#include "pem.h"
 
 /* What else is sent ------------------------------------------------------- */
 
 /* Options that change what is sent, or to whom; for the eye, so no secrets. */
 static const cw_option_id sent[] = {
-  CW_OPT_DECODE,   CW_OPT_EXPECT,  CW_OPT_HTTP_VERSION, CW_OPT_TLS_CA,
-  CW_OPT_TLS_CERT, CW_OPT_TLS_MAX, CW_OPT_TLS_MIN,      CW_OPT_TLS_PIN,
-  CW_OPT_TLS_VERIFY, CW_OPT_USER_AGENT,
+  CW_OPT_DECODE,   CW_OPT_EXPECT,  CW_OPT_HTTP_VERSION,     CW_OPT_TLS_CA,
+  CW_OPT_TLS_CERT, CW_OPT_TLS_KEY, CW_OPT_TLS_KEY_PASSWORD, CW_OPT_TLS_MAX,
+  CW_OPT_TLS_MIN,  CW_OPT_TLS_PIN, CW_OPT_TLS_VERIFY,       CW_OPT_USER_AGENT,
 };
 
 /* Of these it is said that they are there. */
@@ -33,9 +34,19 @@ static void push_group(lua_State *L, const char *group) {
   lua_setfield(L, -3, group);
 }
 
+/* What is a secret, or as long as a bundle of certificates, is only said to be
+** there. */
+static bool told(const cw_option *row, const cw_value *value) {
+  if (row == &cw_options[CW_OPT_TLS_KEY_PASSWORD]) return false;
+  if (row->kind == CW_KIND_CA) return !cw_pem_is(value->text);
+  return row->kind != CW_KIND_PEM;
+}
+
 static void push_value(lua_State *L, const cw_option *row,
                        const cw_value *value) {
-  if (row->kind == CW_KIND_BOOLEAN)
+  if (!told(row, value))
+    lua_pushboolean(L, true);
+  else if (row->kind == CW_KIND_BOOLEAN)
     lua_pushboolean(L, value->number != 0);
   else if (row->kind == CW_KIND_CHOICE)
     lua_pushstring(L, row->choices[value->integer]);

@@ -116,23 +116,23 @@ local function add_where(line)
   if o.proxy ~= nil then add_proxy(line, o.proxy) end
 end
 
-local function add_ca(line, ca)
-  if ca:find("-----BEGIN", 1, true) then
-    line:note("--cacert: a file with the PEM text of tls.ca")
-  else
-    line:add(line.options.ca_is_folder and "--capath" or "--cacert", ca)
+-- A path; what is not told is another file's matter.
+local function add_pem(line, flag, value, option)
+  if value == true then
+    line:note(("%s: a file with what %s was"):format(flag, option))
+  elseif value then
+    line:add(flag, value)
   end
 end
 
 local function add_tls(line)
   local tls = line.options.tls or {}
   if tls.verify == false then line:add("-k") end
-  for _, ca in ipairs(type(tls.ca) == "table" and tls.ca or { tls.ca }) do
-    if ca ~= "system" then add_ca(line, ca) end
-  end
-  if tls.cert then
-    line:note("--cert, --key, --pass: as tls.cert, tls.key, tls.key_password")
-  end
+  add_pem(line, line.options.ca_is_folder and "--capath" or "--cacert", tls.ca,
+    "tls.ca")
+  add_pem(line, "--cert", tls.cert, "tls.cert")
+  add_pem(line, "--key", tls.key, "tls.key")
+  if tls.key_password then line:add("--pass", MASK) end
   if tls.pin then line:add("--pinnedpubkey", tls.pin) end
   if tls.min then line:add("--tlsv" .. tls.min) end
   if tls.max then line:add("--tls-max", tls.max) end
@@ -309,7 +309,7 @@ end
 -- `content_type` where no header has it, and `options`: those that change what
 -- is sent. Of these, `auth` is a kind ("basic"), `accept_encoding` what asks
 -- for coded bodies, `resolve` a list of what --connect-to takes, `ca_is_folder`
--- so.
+-- so; `tls.ca`, `tls.cert` and `tls.key` are paths, or true: not told.
 -- @tparam[opt] table secrets names of secret headers, in small letters, as keys
 -- @treturn string for sh; the query is not masked
 function command.line(request, secrets)
