@@ -15,6 +15,13 @@ void cw_content_init(cw_content *c, cw_error *error) {
   *c = (cw_content){.length = -1, .fd = -1, .error = error};
 }
 
+void cw_content_close(cw_content *c) {
+  for (size_t i = 0; i < c->count; i++)
+    cw_content_close(&c->parts[i].content);
+  if (c->fd >= 0) close(c->fd);
+  c->fd = -1;
+}
+
 void cw_content_clear(cw_content *c) {
   for (size_t i = 0; i < c->count; i++) {
     free(c->parts[i].name);

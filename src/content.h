@@ -68,6 +68,10 @@ void cw_content_pieces(cw_content *c, int64_t length);
 cw_part *cw_content_part(cw_content *c, const char *name, const char *filename,
                          const char *type);
 
+/* It will not be sent any more: closes what it is read from. What is known of
+** it stays. */
+void cw_content_close(cw_content *c);
+
 /* For who sends it -------------------------------------------------------- */
 
 /* Copies at most 'size' bytes; 0: the end. CURL_READFUNC_PAUSE: it is starved.

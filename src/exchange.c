@@ -411,6 +411,7 @@ bool cw_exchange_settled(cw_exchange *x) {
 /* What has become of it is known: who asked is told at the next chance. */
 static void decide(cw_exchange *x) {
   x->opening = false;
+  if (!x->transfer) cw_content_close(&x->request.content);
   if (x->observed && !x->told && cw_list_empty(&x->over))
     cw_list_append(cw_engine_over(x->client->engine), &x->over);
 }
