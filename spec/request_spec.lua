@@ -717,6 +717,15 @@ end)
 -- ---- pages ----
 
 describe("A page", function()
+  it("is asked for again when its body was cut, with retry", function()
+    server:reset()
+    server:reply("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut")
+    server:reply(OK)
+    local page = assert(http.fetch(server.url, { retry = 1 }))
+    assert.equal("ok", page.body)
+    assert.equal(2, page.info.attempts)
+  end)
+
   local NOT_FOUND = "HTTP/1.1 404 Nothing Here\r\nContent-Length: 4\r\n"
     .. "X-Item: one\r\nx-item: two\r\n\r\nlost"
 

@@ -58,7 +58,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->history = NULL;
   x->hops = x->attempts = 0;
   x->alarm = (cw_alarm){.news = &x->news};
-  x->observed = x->told = false;
+  x->observed = x->told = x->started = false;
   x->opening = true;
   x->self = NULL;
   x->shown = 0;
@@ -195,6 +195,7 @@ void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous) {
 
 void cw_exchange_start(cw_exchange *x) {
   if (!x->opened) x->opened = cw_engine_now(x->client->engine);
+  x->started = true;
   x->attempts++;
   begin(x);
 }

@@ -45,6 +45,7 @@ typedef struct cw_exchange {
   cw_hop *history;   /* owned: the redirects that were followed */
   unsigned hops;     /* so many */
   unsigned attempts; /* requests made, but for those that a redirect led to */
+  bool started;      /* the first of them that is its own was made */
   cw_alarm alarm;    /* it waits for a time */
   bool put_off;      /* when that comes, the next attempt begins */
   bool stuck;        /* its response leads where it may not be followed */

@@ -157,7 +157,7 @@ static void take_token(lua_State *L, cw_exchange *x, int status) {
     cwl_drop_asking(L, lua_gettop(L) - 1);
     raise(L, x);
   }
-  bool refused = x->attempts > 0;
+  bool refused = x->started;
   bool set = cwl_set_token(L, x, &misuse);
   if (misuse) {
     cw_exchange_release(x, CW_BY_ERROR);
@@ -189,7 +189,7 @@ typedef enum turn {
 
 /* Before the first attempt, and once more when what it had was refused. */
 static turn see_to_token(lua_State *L, cw_exchange *x) {
-  bool refused = x->attempts > 0;
+  bool refused = x->started;
   cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_AUTH_BEARER);
   switch (cwl_take_token(L, x, refused)) {
   case CWL_TOKEN_ASK:
@@ -205,7 +205,7 @@ static turn see_to_token(lua_State *L, cw_exchange *x) {
 
 static turn next_turn(lua_State *L, cw_exchange *x, bool retried) {
   cwl_state *s = cwl_state_of(L);
-  if (x->attempts == 0) {
+  if (!x->started) {
     if (x->error.code != CW_OK) return OPENED;
     if (cwl_wants_token(x)) return see_to_token(L, x);
     start(L, s, x);
