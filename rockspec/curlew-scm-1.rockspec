@@ -44,6 +44,7 @@ build = {
       ["curlew.form"] = "lua/curlew/form.lua",
       ["curlew.json"] = "lua/curlew/json.lua",
       ["curlew.leaks"] = "lua/curlew/leaks.lua",
+      ["curlew.middleware"] = "lua/curlew/middleware.lua",
       ["curlew.multipart"] = "lua/curlew/multipart.lua",
       ["curlew.page"] = "lua/curlew/page.lua",
       ["curlew.request"] = "lua/curlew/request.lua",

@@ -549,7 +549,7 @@ describe("The other face of a function", function()
     "client.get { url }", "client.get()", "client.get(http, url)",
     "client.get(r, url)", "client.head(url)", "client.request { url }",
     "client.fetch(url)", "client.fetch(url, {})", "client.extend {}",
-    "client.extend()", "client.stats()", "client.close()",
+    "client.extend()", "client.use(print)", "client.stats()", "client.close()",
     "r.read('a')", "r.read(5)", "r.read()", "r.read(client, 'a')", "r.text()",
     "r.text({})", "r.close()", "r.check()", "r.header('x')", "r.header()",
     "r.move()", "page.header('x')", "page.header()", "page.check()" }
@@ -835,6 +835,7 @@ describe("A closed client", function()
     "client:get(url)", "client:get(url, {})", "client:head(url)",
     "client:request { url }", "client:fetch(url)", "client:extend {}",
     "client:extend()", "client:get { url, query = { a = 1 } }",
+    "client:use(print)",
   }
   for _, code in ipairs(uses) do
     it("opens nothing: " .. code, function()

@@ -73,6 +73,18 @@ do -- a client, a page, and a status that is refused
   assert(#fails_with("status", client:get("status/404")).body > 0)
 end
 
+do -- middleware: what it drops, and what it returns
+  local client <close> = http.client { base_url = url }
+  client:use(function(request, next)
+    request.headers.A = "a"
+    assert(next(request))
+    local r <close> = assert(next(request))
+    return r:move()
+  end)
+  local r <close> = assert(client:get("slow"))
+  assert(r.status == 200)
+end
+
 do -- nobody is there; no url
   fails_with("connect", http.get(refused))
   fails_with("url", http.get("http://:x:/"))

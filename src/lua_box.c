@@ -33,6 +33,8 @@ int cwl_given_up(lua_State *L, const cwl_box *b) {
                        "over: return r:move()",
     [CWL_LOOP_LEFT] = "closed at %s, the loop over it ended; to read on "
                       "after a loop: for line in (r:lines()) do",
+    [CWL_MIDDLEWARE_LEFT] = "closed at %s, where its middleware ended and did "
+                            "not return it",
     [CWL_MOVED] = "moved away at %s",
   };
   cwl_push_site(L, &b->where);
@@ -82,6 +84,13 @@ cwl_box *cwl_check_open(lua_State *L) {
     cwl_raise(L, "the response is being read by another call, which waits");
   b->reading = false;
   return b;
+}
+
+void cwl_push_owner(lua_State *L) {
+  lua_pushvalue(L, 1);
+  while (lua_getiuservalue(L, -1, MOVED_TO) == LUA_TUSERDATA)
+    lua_remove(L, -2);
+  lua_pop(L, 1);
 }
 
 void cwl_move(lua_State *L, cwl_box *from, cwl_box *to) {

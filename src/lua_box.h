@@ -12,6 +12,7 @@ typedef enum cwl_ending {
   CWL_CLOSED,
   CWL_SCOPE_LEFT,
   CWL_LOOP_LEFT,
+  CWL_MIDDLEWARE_LEFT,
   CWL_MOVED
 } cwl_ending;
 
@@ -54,6 +55,10 @@ void cwl_keep(lua_State *L, const char *name);
 ** each time. What is held of a body that was cut is dropped: it is no success,
 ** in no part. Returns 2. */
 int cwl_fail_reading(lua_State *L, cwl_box *b);
+
+/* Pushes the response that has now what the one at 1 had: the last that it was
+** moved to, or that one itself. */
+void cwl_push_owner(lua_State *L);
 
 /* The new box on top has what the response at 1 had, which is empty from here
 ** on. Allocates nothing. */

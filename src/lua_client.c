@@ -103,6 +103,28 @@ static int m_client(lua_State *L) {
   return 1;
 }
 
+void cwl_check_url(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TSTRING)
+    cwl_raise(L, "url: string expected, got %s", luaL_typename(L, index));
+}
+
+/* check(client, method | nil, url, options | nil): raises what open of the same
+** would, but for what it finds in a body */
+static int m_check(lua_State *L) {
+  enum { METHOD = 2, URL, GIVEN };
+  cw_client *c = cwl_check_client(L, 1);
+  lua_settop(L, GIVEN);
+  cwl_check_url(L, URL);
+  if (lua_isnil(L, GIVEN)) return 0;
+  luaL_checktype(L, GIVEN, LUA_TTABLE);
+  cwl_use use = lua_isnil(L, METHOD) ? CWL_FOR_REQUEST : CWL_FOR_VERB;
+  cw_settings **own = push_settings(L);
+  cwl_options(L, GIVEN, *own, c->defaults, use);
+  cw_settings_free(*own);
+  *own = NULL; /* as above */
+  return 0;
+}
+
 /* words(client) -> what the Lua part keeps with it */
 static int m_words(lua_State *L) {
   cwl_check_client(L, 1);
@@ -165,6 +187,7 @@ static const luaL_Reg methods[] = {
 static const luaL_Reg functions[] = {
   {"client", m_client},
   {"words", m_words},
+  {"check", m_check},
   {NULL, NULL},
 };
 

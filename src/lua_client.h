@@ -17,7 +17,11 @@ cw_client *cwl_check_client(lua_State *L, int index);
 /* The client at 'index', open or not; NULL: it is none, or was never made. */
 cw_client *cwl_test_client(lua_State *L, int index);
 
-/* Registers the type and adds client, words, methods to the table on top. */
+/* Raises if the value at 'index' is no string: a url has to be one. */
+void cwl_check_url(lua_State *L, int index);
+
+/* Registers the type and adds client, words, check, methods to the table on
+** top. */
 void cwl_open_client(lua_State *L, int state);
 
 #endif

@@ -79,6 +79,11 @@ void cwl_push_site(lua_State *L, const cw_site *site) {
   lua_pushfstring(L, "%s:%d", site->source, site->line);
 }
 
+void cwl_given_site(lua_State *L, int index, cw_site *site) {
+  const cw_site *given = lua_touserdata(L, index);
+  if (given) *site = *given;
+}
+
 int cwl_raise(lua_State *L, const char *format, ...) {
   cw_site site;
   va_list arguments;
@@ -188,6 +193,25 @@ static int m_home(lua_State *L) {
   return 0;
 }
 
+/* site() -> the line that called, for open */
+static int m_site(lua_State *L) {
+  cw_site *site = lua_newuserdatauv(L, sizeof *site, 0);
+  cwl_site(L, lua_touserdata(L, CWL_STATE), 1, site);
+  return 1;
+}
+
+/* raise(text [, function]): blames the line that called, or that where the
+** function begins */
+static int m_raise(lua_State *L) {
+  const char *text = luaL_checkstring(L, 1);
+  lua_Debug where = {.linedefined = -1};
+  lua_settop(L, 2);
+  if (lua_isfunction(L, 2)) lua_getinfo(L, ">S", &where);
+  if (where.linedefined < 0) return cwl_raise(L, "%s", text);
+  lua_pushfstring(L, "%s:%d: %s", where.short_src, where.linedefined, text);
+  return lua_error(L);
+}
+
 /* stats() -> the counters of the Lua state */
 static int m_stats(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
@@ -282,8 +306,10 @@ static int m_features(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"home", m_home}, {"stats", m_stats},       {"limits", m_limits},
-  {"type", m_type}, {"features", m_features}, {NULL, NULL},
+  {"home", m_home},         {"stats", m_stats},
+  {"limits", m_limits},     {"type", m_type},
+  {"features", m_features}, {"raise", m_raise},
+  {"site", m_site},         {NULL, NULL},
 };
 
 /* Loading ----------------------------------------------------------------- */

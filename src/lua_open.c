@@ -17,7 +17,7 @@
 #include "lua_wait.h"
 
 /* Where what open makes, and its arguments, stand on the stack. */
-enum { RESPONSE = 1, CLIENT, METHOD, URL, OPTIONS, PREVIOUS };
+enum { RESPONSE = 1, CLIENT, METHOD, URL, OPTIONS, PREVIOUS, SITE };
 
 /* What a continuation is to take up: bits of its context. */
 enum {
@@ -281,11 +281,9 @@ static void follow_previous(lua_State *L, cw_exchange *x) {
 ** closes it, should a wait not come back. */
 static int open(lua_State *L, cwl_form form) {
   cwl_state *s = cwl_state_of(L);
-  lua_settop(L, PREVIOUS - 1);
+  lua_settop(L, SITE - 1);
   cw_client *c = cwl_check_client(L, CLIENT - 1);
-  if (lua_type(L, URL - 1) != LUA_TSTRING)
-    return cwl_raise(L, "url: string expected, got %s",
-                     luaL_typename(L, URL - 1));
+  cwl_check_url(L, URL - 1);
   cwl_tell_leaks(L, s);
   cwl_tell_ends(L, s);
   cwl_box *b = cwl_new_box(L);
@@ -295,6 +293,7 @@ static int open(lua_State *L, cwl_form form) {
   cw_exchange *x = b->x;
   if (!x) return cwl_raise(L, "not enough memory");
   cwl_site(L, s, 2, &x->site); /* 1 is the verb, which called us */
+  cwl_given_site(L, SITE, &x->site);
   x->opener = cwl_opener(L, s);
   follow_previous(L, x);
   if (!read_request(L, x)) return fail_opening(L, b);
@@ -303,8 +302,9 @@ static int open(lua_State *L, cwl_form form) {
   return opened_k(L, LUA_OK, 0);
 }
 
-/* open(client, method | nil, url, options | nil [, previous]) -> response, or
-** nil, err. 'previous' is a response whose request is made again. */
+/* open(client, method | nil, url, options | nil [, previous [, site]])
+** -> response | nil, err. 'previous' is a response whose request is made again,
+** 'site' who is said to have asked. */
 static int m_open(lua_State *L) { return open(L, CWL_RESPONSE); }
 
 /* The same -> iterator, nil, nil, what its loop closes; a failure is raised */

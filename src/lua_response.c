@@ -47,6 +47,21 @@ static int r_close(lua_State *L) {
   return 1;
 }
 
+/* release(response, why [, kept]): a middleware has ended and not returned it;
+** if it was moved, what has it now, unless that is 'kept' */
+static int m_release(lua_State *L) {
+  static const char *const words[] = {"close", "error", "tbc", NULL};
+  static const cw_end ends[] = {CW_BY_CLOSE, CW_BY_ERROR, CW_BY_TBC};
+  enum { WHY = 2, KEPT, OWNER };
+  cwl_check_box(L);
+  cw_end why = ends[luaL_checkoption(L, WHY, NULL, words)];
+  lua_settop(L, KEPT);
+  cwl_push_owner(L);
+  if (!lua_rawequal(L, OWNER, KEPT))
+    cwl_end(L, lua_touserdata(L, OWNER), CWL_MIDDLEWARE_LEFT, why);
+  return 0;
+}
+
 /* Also the slot of open: there it lets a response go that is handed out. */
 static int r_tbc(lua_State *L) {
   cwl_box *b = cwl_check_box(L);
@@ -303,7 +318,10 @@ static const luaL_Reg metamethods[] = {
   {"__tostring", r_tostring}, {NULL, NULL},
 };
 
+static const luaL_Reg functions[] = {{"release", m_release}, {NULL, NULL}};
+
 void cwl_open_response(lua_State *L, int state) {
+  cwl_register(L, functions, state);
   cwl_type(L, "curlew.response", metamethods, methods, state);
   luaL_getmetatable(L, "curlew.response");
   lua_pushvalue(L, state);

@@ -10,7 +10,7 @@
 ** neither. */
 bool cwl_push_response_type(lua_State *L, int index);
 
-/* Registers the type and adds open to the table on top. */
+/* Registers the type and adds open and release to the table on top. */
 void cwl_open_response(lua_State *L, int state);
 
 #endif

@@ -322,6 +322,18 @@ function Client:fetch(url, options) end
 ---@return curlew.Client
 function Client:extend(options) end
 
+---@class curlew.MiddlewareRequest: curlew.Options
+---@field method string
+---@field url string
+---@field headers table|false
+
+---@alias curlew.Next fun(request?: curlew.MiddlewareRequest): curlew.Response|nil, any
+---@alias curlew.Middleware fun(request: curlew.MiddlewareRequest, next: curlew.Next): curlew.Response|nil, any
+
+---@param fn curlew.Middleware
+---@return curlew.Client
+function Client:use(fn) end
+
 ---@return curlew.Stats
 function Client:stats() end
 

@@ -11,6 +11,7 @@
 local core = require "curlew.core"
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
+local middleware = require "curlew.middleware"
 local page = require "curlew.page"
 require "curlew.request"
 local shape = require "curlew.shape"
@@ -18,6 +19,7 @@ local urls = require "curlew.url"
 
 local open, words_of = core.open, core.words
 local open_lines, open_chunks = core.open_lines, core.open_chunks
+local call = middleware.call
 
 -- Lines of these files are not the caller's: a leak is named by who asked.
 local path = select(2, ...)
@@ -66,7 +68,9 @@ local function shaped(url, options, words)
 end
 
 -- The two faces of one verb: http.get(url, options), client:get(url, options).
-local function define(name, method, opener)
+-- A client with middleware opens by `through`; the caller's faults are raised
+-- before the first of them is called.
+local function define(name, method, opener, through)
   http[name] = function(url, options)
     if options == nil and type(url) == "string" then
       return opener(default, method, url)
@@ -77,18 +81,23 @@ local function define(name, method, opener)
 
   core.methods[name] = function(client, url, options)
     teach_colon(client, name)
-    return opener(client, method, shaped(url, options, words_of(client)))
+    local words = words_of(client)
+    if words.chain then
+      core.check(client, method, shaped(url, options, words))
+      return through(call(client, words, encode_json, method, url, options))
+    end
+    return opener(client, method, shaped(url, options, words))
   end
 end
 
 for _, method in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" } do
-  define(method:lower(), method, open)
+  define(method:lower(), method, open, middleware.open)
 end
 
 -- In a `for`: lines (or pieces, as they come) of a body; the loop releases it,
 -- however it is left, and raises what goes wrong.
-define("lines", "GET", open_lines)
-define("chunks", "GET", open_chunks)
+define("lines", "GET", open_lines, middleware.lines)
+define("chunks", "GET", open_chunks, middleware.chunks)
 
 --- Opens what a table asks for: `method` (GET unless given) and `url` in it.
 -- @tparam table options
@@ -101,14 +110,19 @@ end
 
 function core.methods.request(client, options)
   teach_colon(client, "request")
-  return open(client, nil, shaped(options, nil, words_of(client)))
+  local words = words_of(client)
+  if words.chain then
+    core.check(client, nil, shaped(options, nil, words))
+    return middleware.open(call(client, words, encode_json, nil, options))
+  end
+  return open(client, nil, shaped(options, nil, words))
 end
 
 -- A body that is cut is a failure as any other: the request may be retried.
-local function fetch(client, url, options)
+local function fetch(opener, client, url, options)
   local last, cut
   repeat
-    local r <close>, err = open(client, nil, url, options, last)
+    local r <close>, err = opener(client, nil, url, options, last)
     if not r then return nil, err end
     local body
     body, cut = r:text()
@@ -125,12 +139,18 @@ end
 -- @treturn error what went wrong
 function http.fetch(url, options)
   if url == http then teach_dot("fetch") end
-  return fetch(default, shaped(url, options))
+  return fetch(open, default, shaped(url, options))
 end
 
 function core.methods.fetch(client, url, options)
   teach_colon(client, "fetch")
-  return fetch(client, shaped(url, options, words_of(client)))
+  local words = words_of(client)
+  if words.chain then
+    core.check(client, nil, shaped(url, options, words))
+    return fetch(middleware.open,
+      call(client, words, encode_json, nil, url, options))
+  end
+  return fetch(open, client, shaped(url, options, words))
 end
 
 -- What `http.json` decodes with now; its caller's caller has put it there.
@@ -176,6 +196,21 @@ end
 function core.methods:extend(options)
   teach_colon(self, "extend")
   return core.client(shape.client(options, self, words_of(self)))
+end
+
+--- Adds a function around what the client opens from now on; the first that
+-- was added is the outermost. Whom it was extended to does not have it.
+-- @tparam function fn (request, next): returns what next(request) returned, a
+-- response that it moved or opened, or nil and an error
+-- @treturn client itself
+function core.methods:use(fn)
+  teach_colon(self, "use")
+  local words = words_of(self)
+  if type(fn) ~= "function" then
+    error("use: function expected, got " .. type(fn), 2)
+  end
+  words.chain = middleware.add(words.chain, fn)
+  return self
 end
 
 return http

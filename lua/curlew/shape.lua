@@ -137,12 +137,46 @@ function shape.request(url, options, words, encode_json)
   return url, options
 end
 
+-- Options have tables in tables, and nothing of ours is deeper.
+local function copy_to(depth, value)
+  if type(value) ~= "table" or depth == 0 then return value end
+  local to = {}
+  for name, one in pairs(value) do to[name] = copy_to(depth - 1, one) end
+  return to
+end
+
+--- Copies a request for whom it is handed to: what that changes in it is no
+-- change for anybody else. The value of `json` is not ours to copy.
+-- @tparam table request
+-- @treturn table request
+function shape.copy(request)
+  local to = {}
+  for name, value in pairs(request) do
+    to[name] = name == "json" and value or copy_to(2, value)
+  end
+  return to
+end
+
+--- The arguments of a request as one table, to be copied before it is changed.
+-- @tparam string|nil method
+-- @tparam string|table url or the table that holds it
+-- @tparam[opt] table options
+-- @treturn table request with method, url, and headers
+function shape.together(method, url, options)
+  local given = options or type(url) == "table" and url or {}
+  local request = copy_without(given, { [1] = true })
+  request.url = type(url) == "string" and url or given[1] or given.url
+  request.method = method or given.method or "GET"
+  if request.headers == nil then request.headers = {} end
+  return request
+end
+
 --- Shapes the arguments of core.client: options for the core, words for us.
 -- @tparam[opt] table options
 -- @tparam[opt] client parent
 -- @tparam[opt] table parent_words
 -- @treturn table|nil options
--- @treturn table|nil words
+-- @treturn table words
 -- @treturn client|nil parent
 function shape.client(options, parent, parent_words)
   if options ~= nil and type(options) ~= "table" then
@@ -153,7 +187,8 @@ function shape.client(options, parent, parent_words)
   if own then at_caller(form.query, own) end -- found out now, not later
   local query = merge(parent_words and parent_words.query, own)
   if own ~= nil then options = copy_without(options, shaped_query) end
-  return options, query and { query = copy(query) } or nil, parent
+  local chain = parent_words and parent_words.chain
+  return options, { query = copy(query or nil), chain = chain }, parent
 end
 
 return shape
