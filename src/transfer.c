@@ -11,7 +11,6 @@
 #include "route.h"
 #include "tls.h"
 #include "trace.h"
-#include "tls.h"
 
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
