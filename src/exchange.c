@@ -249,7 +249,6 @@ static void await_body(cw_exchange *x) {
   cw_transfer *t = x->transfer;
   bool on_the_way = leads_on(x);
   x->awaiting = true;
-  if (on_the_way) t->done_as = CW_BY_HOP;
   t->eager = worth_awaiting(x, on_the_way) ? *t->now + CW_EAGER_US : 0;
   cw_engine_want(x->client->engine, t, true);
 }
@@ -270,7 +269,7 @@ static bool has_come(cw_exchange *x) {
   if (!x->response.final || still_sends(x)) return false;
   if (!x->awaiting) await_body(x);
   if (refused(x) && cw_body_held(&x->body) >= CW_REFUSED_BYTES) return true;
-  return t->eager == 0;
+  return t->eager == 0 || x->body.paused;
 }
 
 /* Going on ---------------------------------------------------------------- */
@@ -294,9 +293,21 @@ static bool turn_to(cw_exchange *x, const cw_redirect *to) {
          (!to->elsewhere || cw_request_hide_secrets(r));
 }
 
+static void count_as_hop(cw_counters *c) {
+  c->ended[CW_BY_EAGER]--;
+  c->ended[CW_BY_HOP]++;
+}
+
+/* Its response was none to be handed out: what ended with it was a hop, which
+** is known only now. One that failed has ended by that. */
 static void let_go(cw_exchange *x) {
-  if (x->transfer)
-    cw_engine_release(x->client->engine, x->transfer, CW_BY_HOP, true);
+  cw_engine *e = x->client->engine;
+  if (x->transfer) {
+    cw_engine_release(e, x->transfer, CW_BY_HOP, true);
+  } else if (x->response.final && x->body.state == CW_BODY_ENDED) {
+    count_as_hop(&cw_engine_ledger(e)->counters);
+    count_as_hop(&x->client->counters);
+  }
 }
 
 static bool follow(cw_exchange *x) {
