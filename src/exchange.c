@@ -289,6 +289,7 @@ static bool turn_to(cw_exchange *x, const cw_redirect *to) {
   if (!note_hop(x)) return false;
   cw_url_free(r->url);
   r->url = cw_url_retain(to->url);
+  if (to->elsewhere) x->renews = false; /* the token is one of its secrets */
   return (!to->becomes_get || cw_request_to_get(r)) &&
          (!to->elsewhere || cw_request_hide_secrets(r));
 }

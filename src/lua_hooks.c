@@ -31,15 +31,16 @@ static bool is_hook(lua_State *L) {
 
 bool cwl_push_hook(lua_State *L, const cw_exchange *x, int options, int client,
                    cw_option_id id) {
-  if (x->request.own.set & cw_option_bit(id)) {
+  if (x->request.own.set & cw_option_bit(id) && lua_istable(L, options)) {
     push_option(L, options, id);
-  } else if (x->request.own.unset & cw_option_bit(id)) {
-    return false;
-  } else {
-    lua_getiuservalue(L, client, CWL_CLIENT_HOOKS);
-    lua_rawgeti(L, -1, (int)id);
-    lua_remove(L, -2);
+    if (is_hook(L)) return true;
+    lua_pop(L, 1);
   }
+  if (x->request.own.unset & cw_option_bit(id)) return false;
+  /* also where the request has by now what the client's function said */
+  lua_getiuservalue(L, client, CWL_CLIENT_HOOKS);
+  lua_rawgeti(L, -1, (int)id);
+  lua_remove(L, -2);
   if (is_hook(L)) return true;
   lua_pop(L, 1);
   return false;

@@ -262,13 +262,13 @@ static bool read_request(lua_State *L, cw_exchange *x) {
   }
   set_method(L, x);
   x->check = check_of(x) == CWL_CHECK_STATUS;
-  x->renews = cwl_wants_token(x);
   cwl_observe(L, lua_touserdata(L, RESPONSE), OPTIONS, CLIENT);
   const char *url = lua_tolstring(L, URL, &length);
   if (!cw_request_set_url(&x->request, url, length, &c->last_url, &x->error))
     return false;
   if (!lua_isnil(L, OPTIONS) && !cwl_read_content(L, x, OPTIONS)) return false;
   if (!cw_request_finish(&x->request)) cwl_raise(L, "not enough memory");
+  x->renews = cwl_wants_token(x); /* unless it is a secret of base_url's */
   return true;
 }
 

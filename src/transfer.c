@@ -471,6 +471,16 @@ static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
   return curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 1L);
 }
 
+/* libcurl goes by the parsed one. But when it sends a request again, after a
+** challenge or on another connection, it drops the credentials unless the port
+** of its own text is that of the connection: without this one it would be the
+** last request's. NULL: it makes the text of the parsed one. */
+static CURLcode set_url(cw_transfer *t, const cw_url *url) {
+  const char *text = strchr(url->text, ' ') ? NULL : url->text;
+  CURLcode rc = curl_easy_setopt(t->easy, CURLOPT_URL, text);
+  return rc ? rc : curl_easy_setopt(t->easy, CURLOPT_CURLU, url->parsed);
+}
+
 static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
@@ -478,7 +488,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   if (only_once(request)) forbid_reuse(t);
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
-  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, request->url->parsed);
+  if (!rc) rc = set_url(t, request->url);
   return rc;
 }
 
