@@ -81,6 +81,11 @@ local LOCATIONS = [[
       gzip on;
       gzip_types text/plain;
     }
+    location = /private {
+      alias @PREFIX@/www/small;
+      auth_basic "private";
+      auth_basic_user_file @PREFIX@/users;
+    }
     location = /nginx_status { stub_status; }
 ]]
 
@@ -180,6 +185,8 @@ local function make_files(posix, dir)
     local child <close> = assert(posix.spawn({ "mkdir", www, dir .. "/temp" }))
     child:wait()
   end
+  -- a user of /private
+  write_file(dir .. "/users", "u:{PLAIN}p\u{e4}ss w\n")
   for name, size in pairs(FILES) do make_file(www .. "/" .. name, size) end
 end
 

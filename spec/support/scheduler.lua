@@ -24,7 +24,8 @@ local function scheduler()
     for token in core.ready do
       local task = waiting[token]
       waiting[token] = nil
-      if task then assert(coroutine.resume(task)) end
+      local closed = task and coroutine.status(task) == "dead"
+      if task and not closed then assert(coroutine.resume(task)) end
     end
     return next(waiting) ~= nil
   end
