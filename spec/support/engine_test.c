@@ -14,6 +14,8 @@
 #include <string.h>
 
 #include "../../src/exchange.h"
+
+#include "../../src/retry.h"
 #include "../../src/route.h"
 #include "test.h"
 
@@ -1125,6 +1127,200 @@ static void engine_descriptor(void) {
   end_bench(&b);
 }
 
+/* url --------------------------------------------------------------------- */
+
+static cw_url *url_of(const char *text) {
+  cw_error e = {.code = CW_OK};
+  cw_url *u = cw_url_new(text, strlen(text), &e);
+  CHECK_AS(u != NULL, text);
+  return u;
+}
+
+static void url_origins(void) {
+  static const struct {
+    const char *one, *other;
+    bool same;
+  } rows[] = {
+    {"http://a/", "http://a/x?y#z", true},
+    {"http://a/", "http://A:80/", true},
+    {"https://a/", "https://a:443", true},
+    {"http://u:p@a/", "http://v@a/", true},
+    {"http://a:8080/", "http://a:8080/x", true},
+    {"http://[::1]/", "http://[::1]:80/", true},
+    {"http://a/", "https://a/", false},
+    {"http://a:8080/", "https://a:8080/", false},
+    {"https://a:80/", "http://a/", false},
+    {"http://a/", "http://a:81/", false},
+    {"http://a/", "http://b/", false},
+    {"http://a/", "http://a.b/", false},
+    {"http://127.0.0.1/", "http://localhost/", false},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    cw_url *one = url_of(rows[i].one), *other = url_of(rows[i].other);
+    CHECK_AS(cw_url_same_origin(one, other) == rows[i].same, rows[i].other);
+    CHECK_AS(cw_url_same_origin(other, one) == rows[i].same, rows[i].other);
+    cw_url_free(one);
+    cw_url_free(other);
+  }
+}
+
+/* retry ------------------------------------------------------------------- */
+
+/* A request that may be retried, and what came of it. */
+typedef struct tried {
+  cw_settings *defaults;
+  cw_request request;
+  cw_response response;
+  cw_error error;
+  cw_try last;
+} tried;
+
+static void begin_tried(tried *t, int status) {
+  t->defaults = cw_settings_new();
+  t->error = (cw_error){.code = CW_OK};
+  cw_request_init(&t->request, t->defaults, &t->error);
+  cw_settings_number(&t->request.own, CW_OPT_RETRY_TIMES, 100);
+  cw_response_init(&t->response);
+  t->response.status = status;
+  t->response.final = true;
+  t->response.headers = cw_headers_new();
+  t->last = (cw_try){.attempts = 1,
+                     .error = &t->error,
+                     .response = &t->response,
+                     .now = 1000000000, /* 2001-09-09 01:46:40 */
+                     .random = 1};
+}
+
+static void end_tried(tried *t) {
+  cw_response_clear(&t->response);
+  cw_request_clear(&t->request);
+  cw_settings_free(t->defaults);
+}
+
+static int64_t delay_of(const tried *t) {
+  return cw_retry_delay(&t->request, &t->last);
+}
+
+static void retry_backs_off(void) {
+  static const int64_t most[] = {500000,   1000000,  2000000,  4000000,
+                                 8000000,  16000000, 30000000, 30000000,
+                                 30000000, 30000000};
+  tried t;
+  begin_tried(&t, 503);
+  for (size_t i = 0; i < sizeof most / sizeof *most; i++) {
+    t.last.attempts = (unsigned)i + 1;
+    t.last.random = 1;
+    CHECK(delay_of(&t) == most[i]);
+    t.last.random = 0.5;
+    CHECK(delay_of(&t) == most[i] / 2);
+    t.last.random = 0;
+    CHECK(delay_of(&t) == 0);
+  }
+  t.last.attempts = 101;
+  CHECK(delay_of(&t) < 0);
+  end_tried(&t);
+}
+
+/* Any random number gives a delay between none and the most. */
+static void retry_jitters(void) {
+  enum { ROUNDS = 1000 };
+  tried t;
+  begin_tried(&t, 503);
+  cw_settings_number(&t.request.own, CW_OPT_RETRY_MAX_DELAY, 3);
+  for (int i = 0; i < ROUNDS; i++) {
+    t.last.attempts = 1 + next_random(99);
+    t.last.random = next_random(1000) / 1000.0;
+    int64_t us = delay_of(&t);
+    CHECK(us >= 0 && us <= 3000000);
+  }
+  cw_settings_number(&t.request.own, CW_OPT_RETRY_MAX_DELAY, 0.001);
+  t.last.attempts = 1;
+  t.last.random = 1;
+  CHECK(delay_of(&t) == 1000);
+  end_tried(&t);
+}
+
+static int64_t delay_after(const char *line) {
+  tried t;
+  begin_tried(&t, 503);
+  add_line(t.response.headers, line);
+  int64_t us = delay_of(&t);
+  end_tried(&t);
+  return us;
+}
+
+/* What is neither seconds nor a date is passed over. */
+static void retry_after_forms(void) {
+  CHECK(delay_after("Retry-After: 0") == 0);
+  CHECK(delay_after("retry-after:  7  ") == 7000000);
+  CHECK(delay_after("Retry-After: 30") == 30000000);
+  CHECK(delay_after("Retry-After: 31") < 0);
+  CHECK(delay_after("Retry-After: 99999999999999999999999999999999") < 0);
+  CHECK(delay_after("Retry-After: Sun, 09 Sep 2001 01:46:45 GMT") == 5000000);
+  CHECK(delay_after("Retry-After: Sunday, 09-Sep-01 01:46:45 GMT") == 5000000);
+  CHECK(delay_after("Retry-After: Sun Sep  9 01:46:45 2001") == 5000000);
+  CHECK(delay_after("Retry-After: Sun, 09 Sep 2001 01:46:40 GMT") == 0);
+  CHECK(delay_after("Retry-After: Sat, 08 Sep 2001 01:46:40 GMT") == 0);
+  CHECK(delay_after("Retry-After: Mon, 10 Sep 2001 01:46:40 GMT") < 0);
+  CHECK(delay_after("Retry-After:") == 500000);
+  CHECK(delay_after("Retry-After: soon") == 500000);
+  CHECK(delay_after("Retry-After: -5") == 500000);
+  CHECK(delay_after("Retry-After: 1.5") == 500000);
+  CHECK(delay_after("Retry-After: 1, 2") == 500000);
+  CHECK(delay_after("Retry-After: +1") == 500000);
+}
+
+/* Of an error there is no Retry-After, whatever came before it. */
+static void retry_of_errors(void) {
+  tried t;
+  begin_tried(&t, 200);
+  add_line(t.response.headers, "Retry-After: 20");
+  CHECK(delay_of(&t) < 0);
+  cw_error_set(&t.error, CW_ERR_TRUNCATED, CW_PHASE_BODY, "cut");
+  CHECK(delay_of(&t) == 500000);
+  t.error.retryable = false;
+  CHECK(delay_of(&t) < 0);
+  CHECK(cw_settings_text(&t.request.own, CW_OPT_RETRY_ON, ",503,truncated,"));
+  CHECK(delay_of(&t) == 500000);
+  CHECK(cw_settings_text(&t.request.own, CW_OPT_RETRY_ON, ",503,timeout,"));
+  CHECK(delay_of(&t) < 0);
+  end_tried(&t);
+}
+
+static void retry_of_methods(void) {
+  static const struct {
+    const char *method;
+    bool idempotent;
+  } rows[] = {{"GET", true},    {"HEAD", true},    {"PUT", true},
+              {"DELETE", true}, {"OPTIONS", true}, {"TRACE", true},
+              {"POST", false},  {"PATCH", false},  {"CONNECT", false},
+              {"get", false},   {"QUERY", false}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    tried t;
+    begin_tried(&t, 503);
+    CHECK(cw_settings_text(&t.request.own, CW_OPT_METHOD, rows[i].method));
+    CHECK_AS((delay_of(&t) >= 0) == rows[i].idempotent, rows[i].method);
+    cw_settings_number(&t.request.own, CW_OPT_RETRY_UNSAFE, 1);
+    CHECK_AS(delay_of(&t) >= 0, rows[i].method);
+    t.request.content.begun = true;
+    CHECK_AS(delay_of(&t) < 0, rows[i].method);
+    end_tried(&t);
+  }
+}
+
+static void retry_of_statuses(void) {
+  for (int status = 100; status < 600; status++) {
+    tried t;
+    bool worth = status == 408 || status == 429 || status == 500 ||
+                 status == 502 || status == 503 || status == 504;
+    begin_tried(&t, status);
+    CHECK((delay_of(&t) >= 0) == worth);
+    CHECK(cw_settings_text(&t.request.own, CW_OPT_RETRY_ON, ",404,50,"));
+    CHECK((delay_of(&t) >= 0) == (status == 404));
+    end_tried(&t);
+  }
+}
+
 /* The list ---------------------------------------------------------------- */
 
 static const test tests[] = {
@@ -1156,6 +1352,13 @@ static const test tests[] = {
   {"ledger passes over what its ring has lost", ledger_overrun},
   {"ledger sums what was released and what leaked", ledger_sums},
   {"ledger says a leak in one sentence", ledger_text},
+  {"url has an origin of scheme, host and port", url_origins},
+  {"retry backs off, doubling up to max_delay", retry_backs_off},
+  {"retry jitters between none and the most", retry_jitters},
+  {"retry heeds Retry-After in both forms", retry_after_forms},
+  {"retry looks at an error's code", retry_of_errors},
+  {"retry leaves methods alone that are not idempotent", retry_of_methods},
+  {"retry takes the statuses that pass", retry_of_statuses},
   {"watch by poll finds what is readable", watch_poll_finds},
   {"watch by epoll finds what is readable", watch_epoll_finds},
   {"watch by poll knows a socket's number again", watch_poll_reused},
