@@ -259,7 +259,7 @@ cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
   free(text);
   if (!u) return NULL;
   inherit(u, base, CURLUPART_FRAGMENT);
-  if (cw_url_same_origin(u, base)) {
+  if (cw_url_same_origin(u, base) && !cw_url_userinfo(u)) {
     inherit(u, base, CURLUPART_USER);
     inherit(u, base, CURLUPART_PASSWORD);
   }

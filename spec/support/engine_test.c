@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "../../src/exchange.h"
-
 #include "../../src/retry.h"
 #include "../../src/route.h"
 #include "test.h"
