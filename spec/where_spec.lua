@@ -401,6 +401,28 @@ describe("A sealed client", function()
     assert(client:get { server.url, headers = { ["X-A"] = false } })
   end)
 
+  it("lets requests have bodies, but no files", function()
+    for _, one in ipairs { { body = "text" }, { json = { 1 } },
+      { form = { a = 1 } }, { multipart = { { name = "a", "b" } } },
+      { body = function() end, length = 0 } } do
+      one.method = "POST"
+      assert.equal(200, assert(client:fetch(server.url, one)).status)
+    end
+    server:reset():reply(OK)
+    for _, file in ipairs { "spec/where_spec.lua", io.stdout } do
+      assert_raises("the client is sealed: option 'file'", function()
+        local page = client:fetch(server.url, { method = "POST", file = file })
+        return page
+      end)
+      assert_raises("the client is sealed: option 'multipart'", function()
+        local page = client:fetch(server.url, { method = "POST",
+          multipart = { { name = "a", "b" }, { name = "c", file = file } } })
+        return page
+      end)
+    end
+    assert.equal(0, server:connections())
+  end)
+
   for _, row in ipairs(rows) do
     local name = row.group or row.name
     it("says whether requests may set " .. name .. "." .. row.name, function()

@@ -571,6 +571,19 @@ static void read_group(lua_State *L, const char *group, int value,
   if (empty) cwl_raise(L, "option '%s': the table is empty", group);
 }
 
+/* A file's name is as good as its content to whoever may choose it. */
+static void check_sealed_parts(lua_State *L, int value) {
+  if (!lua_istable(L, value)) return;
+  lua_Integer n = luaL_len(L, value);
+  for (lua_Integer i = 1; i <= n; i++) {
+    if (lua_geti(L, value, i) == LUA_TTABLE &&
+        lua_getfield(L, -1, "file") != LUA_TNIL)
+      cwl_raise(L, "the client is sealed: option 'multipart' cannot have a "
+                   "part with 'file'");
+    lua_settop(L, value);
+  }
+}
+
 /* Of a sealed client little may be changed, and that it is sealed is not of
 ** that. */
 static void check_seal(lua_State *L, cw_option_id id, const char *name,
@@ -580,6 +593,7 @@ static void check_seal(lua_State *L, cw_option_id id, const char *name,
   if (id == CW_OPTION_COUNT || !cw_options[id].unsealed)
     cwl_raise(L, "the client is sealed: option '%s' cannot be set any more",
               name);
+  if (id == CW_OPT_MULTIPART) check_sealed_parts(L, value);
 }
 
 /* Whether the option may be given here at all. */
