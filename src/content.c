@@ -15,13 +15,6 @@ void cw_content_init(cw_content *c, cw_error *error) {
   *c = (cw_content){.length = -1, .fd = -1, .error = error};
 }
 
-void cw_content_close(cw_content *c) {
-  for (size_t i = 0; i < c->count; i++)
-    cw_content_close(&c->parts[i].content);
-  if (c->fd >= 0) close(c->fd);
-  c->fd = -1;
-}
-
 void cw_content_clear(cw_content *c) {
   for (size_t i = 0; i < c->count; i++) {
     free(c->parts[i].name);
@@ -33,6 +26,13 @@ void cw_content_clear(cw_content *c) {
   if (c->fd >= 0) close(c->fd);
   if (c->kind == CW_CONTENT_PIECES) cw_buf_clear(&c->ahead);
   cw_content_init(c, c->error);
+}
+
+void cw_content_finish(cw_content *c) {
+  for (size_t i = 0; i < c->count; i++)
+    cw_content_finish(&c->parts[i].content);
+  if (c->fd >= 0) close(c->fd);
+  c->fd = -1;
 }
 
 /* What it is -------------------------------------------------------------- */
@@ -58,6 +58,22 @@ static bool fail_file(cw_content *c, cw_phase phase, const char *what,
   return false;
 }
 
+static bool refuse_file(cw_content *c, const char *name, const char *what) {
+  cw_error_set(c->error, CW_ERR_FILE, CW_PHASE_REQUEST,
+               "%.96s %s; to send what it says: body = function() return "
+               "handle:read(65536) end",
+               name, what);
+  return false;
+}
+
+/* Those of /proc are called empty whatever they say. */
+static bool check_empty(cw_content *c, const char *name) {
+  char byte;
+  ssize_t n = pread(c->fd, &byte, 1, 0);
+  if (n < 0) return fail_file(c, CW_PHASE_REQUEST, "read", name, errno);
+  return n == 0 || refuse_file(c, name, "does not say how long it is");
+}
+
 /* What cannot be read at any place has no length, and to wait for it would hold
 ** everybody up. */
 static bool take_file(cw_content *c, const char *name, int fd, int64_t begins) {
@@ -69,15 +85,10 @@ static bool take_file(cw_content *c, const char *name, int fd, int64_t begins) {
     return fail_file(c, CW_PHASE_REQUEST, "read", name, errno);
   if (S_ISDIR(st.st_mode))
     return fail_file(c, CW_PHASE_REQUEST, "read", name, EISDIR);
-  if (!S_ISREG(st.st_mode)) {
-    cw_error_set(c->error, CW_ERR_FILE, CW_PHASE_REQUEST,
-                 "%.96s is no regular file; to send what it says: body = "
-                 "function() return handle:read(65536) end",
-                 name);
-    return false;
-  }
+  if (!S_ISREG(st.st_mode))
+    return refuse_file(c, name, "is no regular file");
   c->length = st.st_size > begins ? st.st_size - begins : 0;
-  return true;
+  return st.st_size > 0 || check_empty(c, name);
 }
 
 bool cw_content_file(cw_content *c, const char *path) {
@@ -94,7 +105,9 @@ bool cw_content_stream(cw_content *c, FILE *stream) {
   if (fd < 0) return fail_file(c, CW_PHASE_REQUEST, "read", name, errno);
   if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
     close(fd);
-    return fail_file(c, CW_PHASE_REQUEST, "read", name, EBADF);
+    cw_error_set(c->error, CW_ERR_FILE, CW_PHASE_REQUEST,
+                 "the file is not open for reading");
+    return false;
   }
   fflush(stream); /* what was written to it is part of it */
   return take_file(c, name, fd, at < 0 ? 0 : at);
@@ -204,9 +217,9 @@ bool cw_content_rewind(cw_content *c) {
 bool cw_content_sent(const cw_content *c) {
   for (size_t i = 0; i < c->count; i++)
     if (!cw_content_sent(&c->parts[i].content)) return false;
-  if (c->kind == CW_CONTENT_PIECES)
-    return c->ended && c->lent_left == 0 && cw_buf_length(&c->ahead) == 0;
-  return c->length < 0 || c->sent == (uint64_t)c->length;
+  if (c->length >= 0) return c->sent == (uint64_t)c->length;
+  if (c->kind != CW_CONTENT_PIECES) return true;
+  return c->ended && c->lent_left == 0 && cw_buf_length(&c->ahead) == 0;
 }
 
 int64_t cw_content_length(const cw_content *c) {
@@ -254,9 +267,8 @@ bool cw_content_give(cw_content *c, const char *bytes, size_t n) {
   return true;
 }
 
-bool cw_content_wants_more(const cw_content *c) {
-  return !c->ended && c->lent_left == 0 &&
-         cw_buf_length(&c->ahead) < CW_CONTENT_AHEAD / 2;
+bool cw_content_complete(const cw_content *c) {
+  return c->length >= 0 && !c->ended && given(c) == (uint64_t)c->length;
 }
 
 bool cw_content_end(cw_content *c) {

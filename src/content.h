@@ -68,10 +68,6 @@ void cw_content_pieces(cw_content *c, int64_t length);
 cw_part *cw_content_part(cw_content *c, const char *name, const char *filename,
                          const char *type);
 
-/* It will not be sent any more: closes what it is read from. What is known of
-** it stays. */
-void cw_content_close(cw_content *c);
-
 /* For who sends it -------------------------------------------------------- */
 
 /* Copies at most 'size' bytes; 0: the end. CURL_READFUNC_PAUSE: it is starved.
@@ -81,6 +77,9 @@ size_t cw_content_read(cw_content *c, char *to, size_t size);
 /* Whether it can be sent from its beginning (again); 'rewind' sees to it. */
 bool cw_content_replayable(const cw_content *c);
 bool cw_content_rewind(cw_content *c);
+
+/* Nobody reads it any more: its files are closed. */
+void cw_content_finish(cw_content *c);
 
 /* Whether all of it has been handed out. */
 bool cw_content_sent(const cw_content *c);
@@ -102,8 +101,9 @@ cw_content *cw_content_hungry(cw_content *c, size_t *part);
 ** for. False: more than its length, the error says so. */
 bool cw_content_give(cw_content *c, const char *bytes, size_t n);
 
-/* Whether another piece is welcome before who waits goes on. */
-bool cw_content_wants_more(const cw_content *c);
+/* Whether all of its length is given, and nobody has said that it is the end:
+** what is too long is not sent whole. */
+bool cw_content_complete(const cw_content *c);
 
 /* No more. False: less than its length. */
 bool cw_content_end(cw_content *c);

@@ -383,8 +383,14 @@ cw_content *cw_exchange_hungry(cw_exchange *x, size_t *part) {
   return cw_content_hungry(&x->request.content, part);
 }
 
-void cw_exchange_fed(cw_exchange *x) {
-  if (x->transfer) cw_engine_resume(x->client->engine, x->transfer);
+void cw_exchange_fed(cw_exchange *x, cw_content *c) {
+  cw_engine *e = x->client->engine;
+  cw_transfer *t = x->transfer;
+  c->starved = false;
+  if (!t) return;
+  t->moved = cw_engine_now(e);
+  cw_engine_want(e, t, t->wanted); /* its limits hold again */
+  cw_engine_resume(e, t);
 }
 
 void cw_exchange_abort(cw_exchange *x) {
@@ -424,7 +430,6 @@ bool cw_exchange_settled(cw_exchange *x) {
 /* What has become of it is known: who asked is told at the next chance. */
 static void decide(cw_exchange *x) {
   x->opening = false;
-  if (!x->transfer) cw_content_close(&x->request.content);
   if (x->observed && !x->told && cw_list_empty(&x->over))
     cw_list_append(cw_engine_over(x->client->engine), &x->over);
 }
@@ -459,8 +464,10 @@ void cw_exchange_abandon(cw_exchange *x) {
 }
 
 void cw_exchange_hand_out(cw_exchange *x) {
+  cw_content *c = &x->request.content;
   x->handed_out = true;
   decide(x);
+  if (!x->transfer || cw_content_sent(c)) cw_content_finish(c);
   if (!x->transfer) return;
   x->transfer->eager = 0;
   x->transfer->done_as = CW_BY_ARRIVED;
@@ -603,6 +610,7 @@ void cw_exchange_release(cw_exchange *x, cw_end why) {
     if (cw_end_leaked(why)) note_leak(x, why);
     cw_engine_release(x->client->engine, x->transfer, why, drains(why));
   }
+  cw_content_finish(&x->request.content);
   cw_body_close(&x->body);
   decide(x);
 }

@@ -83,8 +83,8 @@ bool cw_exchange_stands(cw_exchange *x);
 ** and where it is in a form ('*part', from 0). NULL: nobody is. */
 cw_content *cw_exchange_hungry(cw_exchange *x, size_t *part);
 
-/* What was given can be sent. */
-void cw_exchange_fed(cw_exchange *x);
+/* What was given to it, or that it has ended, can be sent. */
+void cw_exchange_fed(cw_exchange *x, cw_content *c);
 
 /* The same attempt once more. */
 void cw_exchange_restart(cw_exchange *x);

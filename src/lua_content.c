@@ -27,15 +27,6 @@ static cw_option_id which_body(lua_State *L, const cw_exchange *x) {
   return found;
 }
 
-/* The string on top is lent: it is kept in the table at 'lent' until the
-** response goes. */
-static void lend(lua_State *L, int lent, cw_content *c) {
-  size_t n;
-  const char *bytes = lua_tolstring(L, -1, &n);
-  cw_content_text(c, bytes, n);
-  lua_rawseti(L, lent, (lua_Integer)lua_rawlen(L, lent) + 1);
-}
-
 /* The value on top, a path or a handle, is taken. */
 static bool take_file(lua_State *L, cw_content *c) {
   luaL_Stream *stream = luaL_testudata(L, -1, LUA_FILEHANDLE);
@@ -54,15 +45,22 @@ static bool take_file(lua_State *L, cw_content *c) {
   return ok;
 }
 
-/* The value on top is a string or a function, which is found again when it is
-** to be called. */
-static void take_text(lua_State *L, int lent, cw_content *c, int64_t length) {
-  if (!lua_isfunction(L, -1)) {
-    lend(L, lent, c);
-    return;
+/* Of the table that is kept as "content": what a request without parts sends;
+** a part's is at its number, from 1. */
+enum { WHOLE = 0 };
+
+/* The value on top, a string that is lent or a function that is to be called,
+** is kept in the table at 'kept' until the response goes. */
+static void take_text(lua_State *L, int kept, lua_Integer at, cw_content *c,
+                      int64_t length) {
+  size_t n;
+  if (lua_isfunction(L, -1)) {
+    cw_content_pieces(c, length);
+  } else {
+    const char *bytes = lua_tolstring(L, -1, &n);
+    cw_content_text(c, bytes, n);
   }
-  cw_content_pieces(c, length);
-  lua_pop(L, 1);
+  lua_rawseti(L, kept, at);
 }
 
 static const char *text_field(lua_State *L, const char *name) {
@@ -74,7 +72,7 @@ static const char *text_field(lua_State *L, const char *name) {
 }
 
 /* The part on top, whose form has been checked by the words. */
-static bool take_part(lua_State *L, int lent, cw_content *c) {
+static bool take_part(lua_State *L, int kept, lua_Integer at, cw_content *c) {
   cw_part *part = cw_content_part(
     c, text_field(L, "name"), text_field(L, "filename"), text_field(L, "type"));
   if (!part) cwl_raise(L, "not enough memory");
@@ -87,17 +85,17 @@ static bool take_part(lua_State *L, int lent, cw_content *c) {
   }
   if (!lua_tostring(L, -1) && !lua_isfunction(L, -1)) /* a number as text */
     cwl_raise(L, "option 'multipart': a part has no content");
-  take_text(L, lent, &part->content, -1);
+  take_text(L, kept, at, &part->content, -1);
   return true;
 }
 
 /* The list on top. */
-static bool take_parts(lua_State *L, int lent, cw_content *c) {
+static bool take_parts(lua_State *L, int kept, cw_content *c) {
   bool ok = true;
   lua_Integer n = luaL_len(L, -1);
   for (lua_Integer i = 1; i <= n && ok; i++) {
     lua_geti(L, -1, i);
-    ok = take_part(L, lent, c);
+    ok = take_part(L, kept, i, c);
     lua_pop(L, 1);
   }
   lua_pop(L, 1);
@@ -121,7 +119,7 @@ bool cwl_read_content(lua_State *L, cw_exchange *x, int options) {
     cwl_raise(L, "option '%s': a HEAD request has no body",
               cw_options[id].name);
   lua_newtable(L);
-  int lent = lua_gettop(L);
+  int kept = lua_gettop(L);
   cwl_keep(L, "content");
   bool ok = true;
   bool pieces = lua_getfield(L, options, cw_options[id].name) == LUA_TFUNCTION;
@@ -130,29 +128,24 @@ bool cwl_read_content(lua_State *L, cw_exchange *x, int options) {
   if (id == CW_OPT_FILE)
     ok = take_file(L, c);
   else if (id == CW_OPT_MULTIPART)
-    ok = take_parts(L, lent, c);
+    ok = take_parts(L, kept, c);
   else
-    take_text(L, lent, c, length);
-  lua_settop(L, lent - 1);
+    take_text(L, kept, WHOLE, c, length);
+  lua_settop(L, kept - 1);
   return ok;
 }
 
 /* Pieces ------------------------------------------------------------------ */
 
-bool cwl_push_producer(lua_State *L, cw_exchange *x, int options) {
+bool cwl_push_producer(lua_State *L, cw_exchange *x) {
   size_t part;
   cw_content *c = cw_exchange_hungry(x, &part);
   if (!c) return false;
   c->begun = true;
-  if (c == &x->request.content) {
-    lua_getfield(L, options, "body");
-  } else {
-    lua_getfield(L, options, "multipart");
-    lua_geti(L, -1, (lua_Integer)part + 1);
-    lua_getfield(L, -1, "body");
-    lua_replace(L, -3);
-    lua_pop(L, 1);
-  }
+  cwl_push_kept(L, "content");
+  lua_rawgeti(L, -1,
+              c == &x->request.content ? WHOLE : (lua_Integer)part + 1);
+  lua_remove(L, -2);
   return true;
 }
 
@@ -178,9 +171,14 @@ static bool take_string(lua_State *L, cw_content *c) {
   return cw_content_give(c, bytes, n);
 }
 
+/* Takes what the function said; false: the error is set. */
+static bool take(lua_State *L, cw_exchange *x, cw_content *c) {
+  if (lua_isnil(L, -2)) return take_end(L, x, c);
+  return lua_rawlen(L, -2) == 0 || take_string(L, c);
+}
+
 bool cwl_take_piece(lua_State *L, cw_exchange *x) {
   size_t part;
-  bool ok = true;
   cw_content *c = cw_exchange_hungry(x, &part);
   if (!lua_isnil(L, -2) && lua_type(L, -2) != LUA_TSTRING) {
     lua_pushfstring(L,
@@ -189,17 +187,14 @@ bool cwl_take_piece(lua_State *L, cw_exchange *x) {
                     luaL_typename(L, -2));
     return false;
   }
-  if (c && lua_isnil(L, -2))
-    ok = take_end(L, x, c);
-  else if (c && lua_rawlen(L, -2) == 0)
-    cw_exchange_nap(x);
-  else if (c)
-    ok = take_string(L, c);
+  bool empty = !lua_isnil(L, -2) && lua_rawlen(L, -2) == 0;
+  bool ok = !c || take(L, x, c);
   lua_pop(L, 2);
   if (!ok) cw_exchange_abort(x);
-  if (!ok || !c || cw_exchange_waits(x)) return true;
-  if (cw_content_wants_more(c)) return true;
-  c->starved = false;
-  cw_exchange_fed(x);
+  if (!ok || !c) return true;
+  if (empty) cw_exchange_nap(x);
+  /* out it goes before the function is called again: that may take its time,
+  ** or wait for what comes of this piece */
+  if (!empty && !cw_content_complete(c)) cw_exchange_fed(x, c);
   return true;
 }

@@ -12,7 +12,7 @@
 bool cwl_read_content(lua_State *L, cw_exchange *x, int options);
 
 /* Pushes the function that is to give a piece next; false: none is wanted. */
-bool cwl_push_producer(lua_State *L, cw_exchange *x, int options);
+bool cwl_push_producer(lua_State *L, cw_exchange *x);
 
 /* It was called, its two results are on top: takes them off. False: a string
 ** that says what is wrong with them is on top instead. */

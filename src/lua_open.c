@@ -212,7 +212,7 @@ static turn next_turn(lua_State *L, cw_exchange *x, bool retried) {
     return LOOK;
   }
   if (!cw_exchange_stands(x))
-    return cwl_push_producer(L, x, OPTIONS) ? CALL_FOR_PIECE : WAIT;
+    return cwl_push_producer(L, x) ? CALL_FOR_PIECE : WAIT;
   if (cw_exchange_stale(x)) return see_to_token(L, x);
   bool again = cw_exchange_failed(x) && !retried && start_again(L, s, x);
   return again ? RETRY : OPENED;

@@ -516,6 +516,16 @@ static bool compile(cw_fields *fields, bool decode,
   return true;
 }
 
+/* libcurl has the lines as they are, and reads them when it asks again. */
+void cw_settings_stop_expecting(cw_settings *own) {
+  static const char name[] = "expect:";
+  if (!(own->set & cw_option_bit(CW_OPT_HEADERS))) return;
+  struct curl_slist *line = own->values[CW_OPT_HEADERS].fields.lines;
+  for (; line; line = line->next)
+    if (strncasecmp(line->data, name, sizeof name - 1) == 0)
+      line->data[sizeof name - 1] = '\0';
+}
+
 void cw_settings_fields(cw_settings *s, cw_option_id id, cw_headers *list) {
   place(s, id)->fields = (cw_fields){.list = list};
 }

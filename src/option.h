@@ -206,6 +206,9 @@ typedef struct cw_content_fields {
 bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
                          const cw_content_fields *content);
 
+/* Of what was compiled: "Expect: 100-continue" is not said again. */
+void cw_settings_stop_expecting(cw_settings *own);
+
 /* The secrets of 'defaults', and those of 'own' too if 'mine_too', are not sent
 ** any more: the header lines that hold one (Authorization, Cookie, those named
 ** in secret_headers) and the options that are one. False: out of memory. To be

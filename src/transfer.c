@@ -74,6 +74,16 @@ static bool challenges(const cw_response *r) {
          cw_headers_find(r->headers, name, 0) < cw_headers_count(r->headers);
 }
 
+/* It asks again without "Expect: 100-continue", too, but for a line of ours. */
+static bool asks_again(cw_transfer *t) {
+  if (t->expecting && t->response->status == 417) {
+    cw_settings_stop_expecting(t->expecting);
+    t->expecting = NULL; /* once */
+    return true;
+  }
+  return t->rounds && challenges(t->response);
+}
+
 static size_t end_of_block(cw_transfer *t, size_t n) {
   t->in_block = false;
   if (interim(t->response->status)) {
@@ -84,7 +94,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   const char *fault = cw_response_framing(t->response, &doubtful);
   if (fault) return broken(t, fault);
   if (doubtful) forbid_reuse(t);
-  t->undecided = t->rounds && challenges(t->response);
+  t->undecided = asks_again(t);
   if (t->undecided) return n;
   t->head_round = *t->round;
   make_final(t);
@@ -199,7 +209,9 @@ static size_t on_read(char *to, size_t size, size_t count, void *data) {
   cw_transfer *t = c->reader;
   if (!t || t->doomed) return CURL_READFUNC_ABORT;
   touch(t); /* sent, or in want of a piece: its owner has news */
-  return cw_content_read(c, to, size * count);
+  size_t n = cw_content_read(c, to, size * count);
+  if (cw_content_sent(t->content)) enter_phase(t);
+  return n;
 }
 
 /* libcurl sends it again: after a challenge, or on another connection. */
@@ -408,12 +420,32 @@ static CURLcode set_stream(cw_transfer *t, cw_content *c) {
   return rc;
 }
 
+/* The endings of which libcurl has a type; any other file has none to it. */
+static bool known_ending(const char *filename) {
+  static const char *const known[] = {".gif", ".jpg", ".jpeg", ".png", ".svg",
+                                      ".txt", ".htm", ".html", ".pdf", ".xml"};
+  size_t length = strlen(filename);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    size_t n = strlen(known[i]);
+    if (n <= length && strcasecmp(filename + length - n, known[i]) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* NULL: what libcurl says of it (RFC 7578 section 4.4). */
+static const char *type_of(const cw_part *p) {
+  bool typed = p->type || !p->filename || known_ending(p->filename);
+  return typed ? p->type : "application/octet-stream";
+}
+
 static bool add_part(cw_transfer *t, cw_part *p) {
   curl_mimepart *part = curl_mime_addpart(t->mime);
+  const char *type = type_of(p);
   p->content.reader = t;
   return part && !curl_mime_name(part, p->name) &&
          (!p->filename || !curl_mime_filename(part, p->filename)) &&
-         (!p->type || !curl_mime_type(part, p->type)) &&
+         (!type || !curl_mime_type(part, type)) &&
          !curl_mime_data_cb(part, p->content.length, on_read, on_seek, NULL,
                             &p->content);
 }
@@ -433,7 +465,6 @@ static CURLcode set_parts(cw_transfer *t, cw_content *c) {
 static CURLcode set_content(cw_transfer *t, cw_request *request) {
   cw_content *c = &request->content;
   CURLcode rc = CURLE_OK;
-  t->content = c;
   c->reader = t;
   if (c->kind == CW_CONTENT_NONE) return CURLE_OK;
   t->deviates |= cw_option_bit(CW_OPT_METHOD);
@@ -496,6 +527,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
                          cw_response *response, cw_body *body,
                          cw_error *error) {
   t->request = request;
+  t->content = &request->content;
   t->response = response;
   t->body = body;
   t->error = error;
@@ -504,6 +536,8 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->undecided = false;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   t->rounds = goes_in_rounds(request);
+  t->expecting =
+    request->content.kind != CW_CONTENT_NONE ? &request->own : NULL;
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;
@@ -587,6 +621,7 @@ void cw_transfer_detach(cw_transfer *t) {
     t->content->parts[i].content.reader = NULL;
   t->content = NULL;
   t->request = NULL;
+  t->expecting = NULL;
   t->response = NULL;
   t->body = NULL;
   t->error = NULL;
@@ -677,6 +712,9 @@ void cw_transfer_resume(cw_transfer *t) {
   bool room = b->paused && !cw_body_full(b, 1);
   int paused = b->paused && !room ? CURLPAUSE_RECV : CURLPAUSE_CONT;
   b->paused = paused == CURLPAUSE_RECV; /* the callback may set it at once */
+  /* libcurl's form reads on only if it has been paused and resumed as a whole,
+  ** and a part that has nothing behind one that had does not pause it */
+  if (t->mime) curl_easy_pause(t->easy, paused | CURLPAUSE_SEND);
   CURLcode rc = curl_easy_pause(t->easy, paused);
   if (rc) cw_error_from_curl(t->error, rc, CW_PHASE_BODY, t->detail);
 }
@@ -692,13 +730,19 @@ bool cw_transfer_drain(cw_transfer *t) {
   return true;
 }
 
+/* Who is waited for then is the program itself, or what that waits for. */
+static bool starves(const cw_transfer *t) {
+  size_t part;
+  return cw_content_hungry(t->content, &part) != NULL;
+}
+
 int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
   int64_t due = INT64_MAX;
   *name = "deadline";
   *us = 0;
   if (t->deadline) due = t->deadline;
   if (t->eager && t->eager < due) due = t->eager;
-  if (!t->wanted) return due;
+  if (!t->wanted || starves(t)) return due;
   *us = t->connect_us;
   const char *limit = "timeout.connect";
   if (t->connected) {

@@ -53,6 +53,7 @@ typedef struct cw_transfer {
   /* of this exchange; all borrowed */
   const cw_request *request;
   cw_content *content;
+  cw_settings *expecting; /* may say that 100 is expected; NULL: nothing does */
   cw_response *response;
   cw_body *body;
   cw_error *error;

@@ -42,7 +42,7 @@ typedef struct script script;
 
 typedef struct step {
   char verb[12];
-  bytes data;   /* send, drip, piece */
+  bytes data;   /* send, drip, piece; take: a number */
   script *body; /* loop */
 } step;
 
@@ -231,10 +231,8 @@ static size_t read_body(conn *c, size_t end) {
   return read_upto(c, end) ? end : 0;
 }
 
-static bool read_request(conn *c) {
-  size_t end = read_behind(c, 0, "\r\n\r\n");
-  if (end > 0) end = read_body(c, end);
-  if (end == 0) return false;
+/* What has come up to 'end' counts as a request. */
+static bool record(conn *c, size_t end) {
   bytes request = cut_front(&c->in, end);
   enter();
   size_t n = ++peer.n_requests;
@@ -242,6 +240,22 @@ static bool read_request(conn *c) {
   peer.requests[n - 1] = request;
   leave();
   return true;
+}
+
+static bool read_request(conn *c) {
+  size_t end = read_behind(c, 0, "\r\n\r\n");
+  if (end > 0) end = read_body(c, end);
+  return end > 0 && record(c, end);
+}
+
+static bool read_head(conn *c) {
+  size_t end = read_behind(c, 0, "\r\n\r\n");
+  return end > 0 && record(c, end);
+}
+
+static bool take_bytes(conn *c, const bytes *number) {
+  size_t n = strtoul(number->s, NULL, 10);
+  return read_upto(c, n) && record(c, n);
 }
 
 /* ---- steps; each says whether the script goes on ---- */
@@ -303,6 +317,8 @@ static bool run(conn *c, const script *s);
 static bool run_step(conn *c, const step *s) {
   const char *verb = s->verb;
   if (strcmp(verb, "request") == 0) return read_request(c);
+  if (strcmp(verb, "head") == 0) return read_head(c);
+  if (strcmp(verb, "take") == 0) return take_bytes(c, &s->data);
   if (strcmp(verb, "send") == 0) return put(c, &s->data, PIECE);
   if (strcmp(verb, "drip") == 0) return put(c, &s->data, 1);
   if (strcmp(verb, "piece") == 0) return do_piece(c, &s->data);
@@ -434,6 +450,7 @@ static void free_script(script *s) {
 static bytes told_bytes(size_t n) {
   bytes b = {.s = grow(NULL, n + 1), .n = n, .room = n + 1};
   if (fread(b.s, 1, n, stdin) != n) _exit(0);
+  b.s[n] = '\0';
   return b;
 }
 

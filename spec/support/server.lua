@@ -15,6 +15,7 @@ local PATIENCE = 15 -- seconds; longer than the peer's own
 
 local plain = {
   request = true, -- reads one request and records its bytes
+  head = true, -- reads the head of one alone, and records it as a request
   wait = true, -- until server:go()
   hold = true, -- silent until the client closes
   close = true, -- closes as servers do: says so, then waits for the client
@@ -41,6 +42,8 @@ local function encode_step(step, out)
     out[#out + 1] = step .. "\n"
   elseif type(step) ~= "table" then
     error(("unknown step: %s"):format(step), 4)
+  elseif step.take then
+    out[#out + 1] = counted("take", ("%d"):format(step.take))
   elseif step.send then
     out[#out + 1] = counted("send", step.send)
   elseif step.drip then
@@ -50,7 +53,7 @@ local function encode_step(step, out)
   elseif step.loop then
     out[#out + 1] = encode_steps("loop", step.loop)
   else
-    error("a step is send, drip, pieces or loop", 4)
+    error("a step is take, send, drip, pieces or loop", 4)
   end
 end
 
@@ -84,7 +87,8 @@ end
 
 --- Says what the next connection does. See the table of steps above; also
 -- `{send = bytes}`, `{drip = bytes}` (one write a byte), `{pieces = {b1, b2}}`
--- (one write each, the client reads in between) and `{loop = {steps}}`.
+-- (one write each, the client reads in between), `{loop = {steps}}`, and
+-- `{take = n}` (reads n bytes and records them as a request).
 function Server:script(steps)
   ask(self, encode_steps("script", steps))
   return self
