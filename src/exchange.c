@@ -245,21 +245,36 @@ static bool worth_awaiting(const cw_exchange *x, bool on_the_way) {
   return length >= 0 && length <= CW_EAGER_BYTES;
 }
 
-static void await_body(cw_exchange *x) {
-  cw_transfer *t = x->transfer;
-  bool on_the_way = leads_on(x);
-  x->awaiting = true;
-  t->eager = worth_awaiting(x, on_the_way) ? *t->now + CW_EAGER_US : 0;
-  cw_engine_want(x->client->engine, t, true);
+/* Whether what is sent is somebody's to give. */
+static bool is_given(cw_content *c) {
+  size_t part;
+  return !cw_content_replayable(c) || cw_content_hungry(c, &part);
 }
 
 /* An answer that comes while the content goes out is the answer; what is left
 ** of that is still sent unless it is a refusal, where libcurl stops. */
-static bool still_sends(const cw_exchange *x) {
-  const cw_content *c = &x->request.content;
-  return x->response.status < 400 && !cw_content_replayable(c) &&
-         !cw_content_sent(c) && !redirects(x);
+static bool still_sends(cw_exchange *x) {
+  cw_content *c = &x->request.content;
+  return x->response.status < 400 && is_given(c) && !cw_content_sent(c) &&
+         !redirects(x);
 }
+
+/* libcurl takes what is paused for unfinished, even what it has stopped. */
+static void stop_sending(cw_exchange *x) {
+  size_t part;
+  cw_content *c = cw_content_hungry(&x->request.content, &part);
+  if (c) cw_exchange_fed(x, c);
+}
+
+static void await_body(cw_exchange *x) {
+  cw_transfer *t = x->transfer;
+  bool on_the_way = leads_on(x);
+  x->awaiting = true;
+  stop_sending(x);
+  t->eager = worth_awaiting(x, on_the_way) ? *t->now + CW_EAGER_US : 0;
+  cw_engine_want(x->client->engine, t, true);
+}
+
 
 /* Whether this transfer has brought what it can bring before it is looked at.
  */
