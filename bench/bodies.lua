@@ -10,7 +10,7 @@ local line, seconds, kib = report.line, report.seconds, report.kib
 
 local bodies = {}
 
-local ROUNDS = 11
+local ROUNDS = tonumber(os.getenv "ROUNDS") or 11
 local DEFAULT, LARGE = 16 * 1024, 512 * 1024 -- receive buffers
 local CPU, MEMORY, WALL = 1, 2, 3 -- what the programs print
 
@@ -126,6 +126,28 @@ function bodies.bombs(server)
         "under 1 MiB above", more < 1024)
     end
   end
+end
+
+-- At least 0.9 of the floor's throughput for the same CPU time: at most 1.11
+-- of its time.
+function bodies.upload(server)
+  local size = 1 << 30
+  local hole = server:hole("huge", size)
+  local command = "taskset -c %d %s %s/small %s/sink %d %s"
+  local function row(name, how, most)
+    local a, b = measure.interleaved(ROUNDS,
+      command:format(server.cpu, "build/bench/upload", server.url, server.url,
+        size, how),
+      command:format(server.cpu, "lua5.4 bench/upload.lua", server.url,
+        server.url, size, how))
+    cpu(("1 GiB sent from %s, CPU"):format(name), a, b, most)
+    line("the same, by the clock", seconds(a[WALL]), seconds(b[WALL]),
+      b.ratio[WALL], "-", true)
+    growth("the same", a, b)
+  end
+  row("a file", "file " .. hole, 1.11)
+  row("a function, pieces of 64 KiB", "pieces 65536", 1.11)
+  row("a function, pieces of 1 MiB", "pieces 1048576", 1.11)
 end
 
 return bodies

@@ -12,7 +12,7 @@ local groups = {
   { "sequential", requests }, { "beside", requests }, { "calls", requests },
   { "held", requests }, { "leaking", requests }, { "tls", handshakes },
   { "stream", bodies }, { "file", bodies }, { "text", bodies },
-  { "lines", bodies }, { "bombs", bodies },
+  { "lines", bodies }, { "bombs", bodies }, { "upload", bodies },
 }
 
 -- Which were asked for: all, where none is named.

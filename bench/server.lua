@@ -1,9 +1,10 @@
 -- server: the peer of the bench, an nginx with one worker, on a port that the
 -- kernel chose. /small is 1 KiB, /slow the same 2 ms later, /large is 1 MiB,
 -- /raw answers with the header lines as they came, /stalls ends in mid-body
--- for ten minutes. What is put into its folder later is under /sent/, by
--- sendfile; a file of /bombs/ is called by its coding. With TLS, each request
--- has a connection of its own and a whole handshake.
+-- for ten minutes, /sink answers at once and drops what is sent. What is put into
+-- its folder later is under /sent/, by sendfile; a file of /bombs/ is called by
+-- its coding. With TLS, each request has a connection of its own and a whole
+-- handshake.
 local new_certificates = require "spec.support.certificates"
 local posix = require "posix_support"
 
@@ -24,6 +25,7 @@ http {
   keepalive_requests 100000000;
   keepalive_timeout 600s;
   send_timeout 600s;
+  client_max_body_size 0;
   client_body_temp_path %s/t1;
   proxy_temp_path %s/t2;
   fastcgi_temp_path %s/t3;
@@ -38,6 +40,7 @@ http {
       echo_duplicate 14336 x; echo_flush; echo_sleep 600;
     }
     location /sent/ { sendfile on; }
+    location = /sink { return 200; }
     location ~ ^/bombs/(.+)$ { add_header Content-Encoding $1; }
   }
 %s

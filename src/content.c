@@ -1,4 +1,4 @@
-/* content: where a request's body comes from. Knows buf, error.
+/* content: where a request's body comes from. Knows error.
 ** SPDX-License-Identifier: MIT */
 #include "content.h"
 
@@ -24,7 +24,6 @@ void cw_content_clear(cw_content *c) {
   }
   free(c->parts);
   if (c->fd >= 0) close(c->fd);
-  if (c->kind == CW_CONTENT_PIECES) cw_buf_clear(&c->ahead);
   cw_content_init(c, c->error);
 }
 
@@ -46,7 +45,6 @@ void cw_content_text(cw_content *c, const char *bytes, size_t n) {
 void cw_content_pieces(cw_content *c, int64_t length) {
   c->kind = CW_CONTENT_PIECES;
   c->length = length;
-  cw_buf_init(&c->ahead, CW_CONTENT_AHEAD);
 }
 
 static bool fail_file(cw_content *c, cw_phase phase, const char *what,
@@ -165,26 +163,11 @@ static size_t read_file(cw_content *c, char *to, size_t size) {
   return CURL_READFUNC_ABORT;
 }
 
-static size_t read_ahead(cw_content *c, char *to, size_t size) {
-  size_t held;
-  const char *bytes = cw_buf_peek(&c->ahead, &held);
-  size_t n = size < held ? size : held;
-  memcpy(to, bytes, n);
-  cw_buf_drop(&c->ahead, n);
-  return n;
-}
-
-static size_t read_lent(cw_content *c, char *to, size_t size) {
-  size_t n = size < c->lent_left ? size : c->lent_left;
-  memcpy(to, c->lent, n);
-  c->lent += n;
-  c->lent_left -= n;
-  return n;
-}
-
 static size_t read_pieces(cw_content *c, char *to, size_t size) {
-  size_t n = read_ahead(c, to, size);
-  if (n < size && c->lent_left) n += read_lent(c, to + n, size - n);
+  size_t n = size < c->piece_left ? size : c->piece_left;
+  if (n > 0) memcpy(to, c->bytes, n);
+  c->bytes += n;
+  c->piece_left -= n;
   if (n > 0 || c->ended) return n;
   c->starved = true;
   return CURL_READFUNC_PAUSE;
@@ -219,7 +202,7 @@ bool cw_content_sent(const cw_content *c) {
     if (!cw_content_sent(&c->parts[i].content)) return false;
   if (c->length >= 0) return c->sent == (uint64_t)c->length;
   if (c->kind != CW_CONTENT_PIECES) return true;
-  return c->ended && c->lent_left == 0 && cw_buf_length(&c->ahead) == 0;
+  return c->ended && c->piece_left == 0;
 }
 
 int64_t cw_content_length(const cw_content *c) {
@@ -247,24 +230,20 @@ cw_content *cw_content_hungry(cw_content *c, size_t *part) {
   return NULL;
 }
 
-static uint64_t given(const cw_content *c) {
-  return c->sent + cw_buf_length(&c->ahead) + c->lent_left;
+static uint64_t given(const cw_content *c) { return c->sent + c->piece_left; }
+
+bool cw_content_takes(cw_content *c, size_t n) {
+  if (c->length < 0 || n <= (uint64_t)c->length - given(c)) return true;
+  cw_error_set(c->error, CW_ERR_CANCELLED, CW_PHASE_SEND,
+               "the body's function gives more bytes than its length of "
+               "%" PRId64,
+               c->length);
+  return false;
 }
 
-bool cw_content_give(cw_content *c, const char *bytes, size_t n) {
-  uint64_t before = given(c);
-  if (c->length >= 0 && n > (uint64_t)c->length - before) {
-    cw_error_set(c->error, CW_ERR_CANCELLED, CW_PHASE_SEND,
-                 "the body's function gives more bytes than its length of "
-                 "%" PRId64,
-                 c->length);
-    return false;
-  }
-  if (n <= cw_buf_room(&c->ahead) && cw_buf_append(&c->ahead, bytes, n))
-    return true;
-  c->lent = bytes;
-  c->lent_left = n;
-  return true;
+void cw_content_give(cw_content *c, const char *bytes, size_t n) {
+  c->bytes = bytes;
+  c->piece_left = n;
 }
 
 bool cw_content_complete(const cw_content *c) {

@@ -1,7 +1,7 @@
 /* content: where a request's body comes from: text that its holder lends, a
 ** file, pieces that somebody gives one after the other, or several of them as
 ** parts of a form. Read by a transfer, from its beginning again where that can
-** be. Knows buf, error.
+** be. Knows error.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_CONTENT_H
 #define CURLEW_CONTENT_H
@@ -9,11 +9,10 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "buf.h"
 #include "error.h"
 
-/* So much is asked for ahead of who sends it. */
-enum { CW_CONTENT_AHEAD = 64 * 1024 };
+/* A larger text is not sent at once, with the header lines. */
+enum { CW_CONTENT_AT_ONCE = 64 * 1024 };
 
 typedef enum cw_content_kind {
   CW_CONTENT_NONE,
@@ -27,14 +26,12 @@ typedef struct cw_content {
   cw_content_kind kind;
   int64_t length;    /* -1: not known before its end */
   uint64_t sent;     /* bytes read since its beginning */
-  const char *bytes; /* borrowed: the text */
+  const char *bytes; /* borrowed: the text, or what is left of a piece */
   int fd;            /* owned; -1: none */
   int64_t begins;    /* where in the file */
 
   /* of pieces */
-  cw_buf ahead;     /* what was given and is not read yet ... */
-  const char *lent; /* ... and then this, a piece too large for it */
-  size_t lent_left;
+  size_t piece_left;
   bool begun;   /* somebody was asked for a piece: it cannot begin again */
   bool starved; /* who sends it waits for a piece */
   bool ended;   /* no more will be given */
@@ -97,9 +94,12 @@ uint64_t cw_content_progress(const cw_content *c);
 ** '*part'; NULL: none does. */
 cw_content *cw_content_hungry(cw_content *c, size_t *part);
 
-/* A piece: a large one is lent until it has been read, or the next is asked
-** for. False: more than its length, the error says so. */
-bool cw_content_give(cw_content *c, const char *bytes, size_t n);
+/* Whether a piece of 'n' bytes is within its length; false: the error says that
+** it is not. */
+bool cw_content_takes(cw_content *c, size_t n);
+
+/* A piece, lent until it has been read: until the next is asked for. */
+void cw_content_give(cw_content *c, const char *bytes, size_t n);
 
 /* Whether all of its length is given, and nobody has said that it is the end:
 ** what is too long is not sent whole. */

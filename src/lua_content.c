@@ -161,14 +161,16 @@ static bool take_end(lua_State *L, cw_exchange *x, cw_content *c) {
   return cw_content_end(c);
 }
 
-/* The piece is kept until the next is asked for: it may be lent. */
+/* The piece is lent: it is kept until the next one comes. */
 static bool take_string(lua_State *L, cw_content *c) {
   size_t n;
   const char *bytes = lua_tolstring(L, -2, &n);
+  if (!cw_content_takes(c, n)) return false;
   lua_pushvalue(L, -2);
   cwl_keep(L, "piece");
   lua_pop(L, 1);
-  return cw_content_give(c, bytes, n);
+  cw_content_give(c, bytes, n);
+  return true;
 }
 
 /* Takes what the function said; false: the error is set. */

@@ -400,7 +400,7 @@ static CURLcode undo_once(cw_transfer *t) {
 /* A small text goes out with the header lines, in one system call; of a larger
 ** one is to be seen how far it has come. */
 static bool goes_at_once(const cw_content *c) {
-  return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AHEAD;
+  return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AT_ONCE;
 }
 
 static CURLcode set_text(cw_transfer *t, cw_content *c) {
