@@ -15,7 +15,10 @@
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
   DRAIN_TLS = 256 * 1024,
-  INTERIM_MAX = 32 /* 1xx responses before a final one */
+  INTERIM_MAX = 32, /* 1xx responses before a final one */
+  /* A piece of 64 KiB goes out as one chunk: libcurl keeps 12 bytes for what
+  ** stands around it. */
+  UPLOAD_BUFFER = 64 * 1024 + 12
 };
 
 static void touch(cw_transfer *t) {
@@ -282,6 +285,7 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_DEBUGFUNCTION, on_debug);
   SET(CURLOPT_DEBUGDATA, t);
   SET(CURLOPT_READFUNCTION, on_read);
+  SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
   SET(CURLOPT_SEEKFUNCTION, on_seek);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
   SET(CURLOPT_PREREQDATA, t);
