@@ -25,6 +25,7 @@ external_dependencies = {
   ZLIB = { library = "z" },
   BROTLI = { library = "brotlidec" },
   ZSTD = { library = "zstd" },
+  CRYPTO = { library = "crypto" },
 }
 build = {
   type = "make",
@@ -33,9 +34,9 @@ build = {
   build_variables = {
     LUA_INCDIR = "$(LUA_INCDIR)",
     CPPFLAGS = "-I$(CURL_INCDIR) -I$(ZLIB_INCDIR) -I$(BROTLI_INCDIR)"
-      .. " -I$(ZSTD_INCDIR)",
+      .. " -I$(ZSTD_INCDIR) -I$(CRYPTO_INCDIR)",
     LDFLAGS = "-L$(CURL_LIBDIR) -L$(ZLIB_LIBDIR) -L$(BROTLI_LIBDIR)"
-      .. " -L$(ZSTD_LIBDIR)",
+      .. " -L$(ZSTD_LIBDIR) -L$(CRYPTO_LIBDIR)",
   },
   install = {
     lua = {

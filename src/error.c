@@ -26,6 +26,7 @@ static const struct {
   [CW_ERR_REDIRECT] = {"redirect", false},
   [CW_ERR_JSON] = {"json", false},
   [CW_ERR_FILE] = {"file", false},
+  [CW_ERR_CHECKSUM] = {"checksum", false},
   [CW_ERR_STATUS] = {"status", false},
   [CW_ERR_CANCELLED] = {"cancelled", false},
   [CW_ERR_TOO_MANY_OPEN] = {"too_many_open", true},
