@@ -56,7 +56,7 @@ fuzz_targets := decoder headers reader
 programs := engine_test decoder_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
-  build/spec/oom
+  build/spec/fault.so build/spec/oom
 tools := $(patsubst %.c,build/%,$(wildcard bench/*.c))
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] \
   bench/*.[ch] script/*.c)
@@ -95,6 +95,10 @@ build/spec/peer: spec/support/peer.c Makefile
 	$(compile) -o $@ $< -lssl -lcrypto -lpthread
 
 build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -shared -o $@ $< -ldl
+
+build/spec/fault.so: spec/support/fault.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 

@@ -40,6 +40,7 @@ build = {
   },
   install = {
     lua = {
+      ["curlew.download"] = "lua/curlew/download.lua",
       ["curlew.init"] = "lua/curlew/init.lua",
       ["curlew.command"] = "lua/curlew/command.lua",
       ["curlew.form"] = "lua/curlew/form.lua",

@@ -117,6 +117,7 @@ local samples = {
       unheard = true },
   },
   sealed = { { set = "sealed = true", unfelt = true } },
+  sha256 = {}, -- not of a request, but of the file that comes of it
   ["timeout.connect"] = { { set = "timeout = { connect = 0.05 }",
     ask = "(url:gsub('^http', 'https'))", answers = { "hold" },
     probe = "deadline = 0.2" } },
@@ -233,12 +234,13 @@ end)
 -- ---- what is refused ----
 
 describe("An option", function()
-  local server, client
+  local server, client, path
   local at -- the line that the last door called from
 
   setup(function()
     server = support.server()
     client = http.client()
+    path = support.folder() .. "/file"
   end)
   teardown(function()
     client:close()
@@ -273,6 +275,16 @@ describe("An option", function()
       local page, err = http.fetch(server.url, options)
       return page, err
     end,
+    ["http.download"] = function(options)
+      next_line()
+      local file, err = http.download(server.url, path, options)
+      return file, err
+    end,
+    ["client:download"] = function(options)
+      next_line()
+      local file, err = client:download(server.url, path, options)
+      return file, err
+    end,
     ["client:get"] = function(options)
       next_line()
       local r, err = client:get(server.url, options)
@@ -296,6 +308,7 @@ describe("An option", function()
     end,
   }
   local makes_client = { ["http.client"] = true, ["client:extend"] = true }
+  local downloads = { ["http.download"] = true, ["client:download"] = true }
   local takes_method = { ["http.request"] = true, ["http.fetch"] = true,
     ["client:request"] = true }
 
@@ -305,6 +318,7 @@ describe("An option", function()
     end
     if row.name == "method" then return takes_method[door] end
     if row.clients_only then return makes_client[door] end
+    if row.name == "sha256" then return downloads[door] end
     return not (row.requests_only and makes_client[door])
   end
 
@@ -574,8 +588,19 @@ describe("An option", function()
   end)
 
   it_refuses("method is no verb's", function()
-    for _, door in ipairs { "http.get", "http.head", "client:get" } do
+    for _, door in ipairs { "http.get", "http.head", "http.download",
+      "client:get" } do
       assert_raises(door, { method = "PUT" }, "option 'method'")
+    end
+  end)
+
+  it_refuses("sha256 is only of what writes a file", function()
+    for door in pairs(doors) do
+      if not downloads[door] then
+        assert_raises(door, { sha256 = ("a"):rep(64) }, "option 'sha256'",
+          makes_client[door] and "not to a client"
+            or "belongs to http.download and r:save")
+      end
     end
   end)
 
@@ -590,7 +615,7 @@ describe("An option", function()
   it_refuses("options is a table", function()
     for _, value in ipairs { "text", 5, true, print } do
       for _, door in ipairs { "http.get", "http.head", "http.fetch",
-        "client:get", "http.client", "client:extend" } do
+        "http.download", "client:get", "http.client", "client:extend" } do
         assert_raises(door, value, "options: table expected, got "
           .. type(value))
       end

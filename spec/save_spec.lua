@@ -194,6 +194,62 @@ describe("save to a path", function()
   end)
 end)
 
+describe("save with a checksum", function()
+  local SUM = "230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5"
+
+  it("says it when it is right", function()
+    for _, given in ipairs { SUM, SUM:upper() } do
+      local r <close> = get("body")
+      assert.same({ path = path, bytes = 4, sha256 = SUM },
+        r:save(path, { sha256 = given }))
+    end
+    local _, out = support.command("sha256sum", path)
+    assert.equal(SUM, out:match("^%x+"))
+  end)
+
+  it("is an error when it is wrong, and leaves the old file", function()
+    write(path, "old")
+    local r <close> = get("other")
+    local file, err = r:save(path, { sha256 = SUM })
+    assert.same({ nil, "checksum", "body", false },
+      { file, err.code, err.phase, err.retryable })
+    assert.matches("the SHA%-256 is %x+, not " .. SUM, err.message)
+    assert.same({ "old", "file\n" }, { read(path), names() })
+  end)
+
+  it("is made of a body in pieces, and of one that was kept", function()
+    local body = ("0123456789abcdef"):rep(50000)
+    write(path, body)
+    local _, out = support.command("sha256sum", path)
+    local sum = out:match("^%x+")
+    local r <close> = get(body)
+    assert.equal(sum, assert(r:save(path, { sha256 = sum })).sha256)
+    local kept <close> = get("body")
+    kept:text()
+    assert.equal(SUM, assert(kept:save(path, { sha256 = SUM })).sha256)
+    assert.equal("checksum", select(2, kept:save(path, { sha256 = sum })).code)
+  end)
+
+  it("is of what is written, not of what is there: a file of io's", function()
+    local file <close> = assert(io.open(path, "w+"))
+    file:write("before ")
+    local r <close> = get("body")
+    assert.same({ bytes = 4, sha256 = SUM }, r:save(file, { sha256 = SUM }))
+    local other <close> = get("other")
+    assert.equal("checksum", select(2, other:save(file, { sha256 = SUM })).code)
+  end)
+
+  it("raises what is none", function()
+    local r <close> = get("body")
+    for what, sum in pairs { ["string expected, got number"] = 5,
+      ["64 hexadecimal digits expected"] = SUM .. "0" } do
+      assert.error_matches(function() r:save(path, { sha256 = sum }) end,
+        "option 'sha256': " .. what)
+    end
+    assert.is_nil(r:save(path, { sha256 = false }).sha256)
+  end)
+end)
+
 describe("save that fails", function()
   it("is an error of a folder that is not there, and the body is untouched",
     function()

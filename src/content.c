@@ -117,14 +117,14 @@ static char *copy(const char *text, bool *ok) {
   return made;
 }
 
-cw_part *cw_content_part(cw_content *c, const char *name, const char *filename,
+cw_form_part *cw_content_part(cw_content *c, const char *name, const char *filename,
                          const char *type) {
   bool ok = true;
-  cw_part *parts = realloc(c->parts, (c->count + 1) * sizeof *parts);
+  cw_form_part *parts = realloc(c->parts, (c->count + 1) * sizeof *parts);
   if (!parts) return NULL;
   c->kind = CW_CONTENT_PARTS;
   c->parts = parts;
-  cw_part *part = &parts[c->count++];
+  cw_form_part *part = &parts[c->count++];
   part->name = copy(name, &ok);
   part->filename = copy(filename, &ok);
   part->type = copy(type, &ok);

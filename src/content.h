@@ -36,16 +36,16 @@ typedef struct cw_content {
   bool starved; /* who sends it waits for a piece */
   bool ended;   /* no more will be given */
 
-  struct cw_part *parts; /* owned */
+  struct cw_form_part *parts; /* owned */
   size_t count;
   void *reader;    /* borrowed: who reads it */
   cw_error *error; /* borrowed: where a failure is written */
 } cw_content;
 
-typedef struct cw_part {
+typedef struct cw_form_part {
   char *name, *filename, *type; /* owned; NULL: none */
   cw_content content;
-} cw_part;
+} cw_form_part;
 
 /* In place; 'init' needs no memory. 'error' is where its owner keeps its
 ** outcome. */
@@ -62,7 +62,7 @@ void cw_content_pieces(cw_content *c, int64_t length);
 
 /* A new part, to be filled in; its texts are copied, NULL: none. NULL: out of
 ** memory. Valid until the next one. */
-cw_part *cw_content_part(cw_content *c, const char *name, const char *filename,
+cw_form_part *cw_content_part(cw_content *c, const char *name, const char *filename,
                          const char *type);
 
 /* For who sends it -------------------------------------------------------- */

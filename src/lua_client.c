@@ -132,6 +132,15 @@ static int m_words(lua_State *L) {
   return 1;
 }
 
+/* says(client, name) -> whether its defaults say something of an option */
+static int m_says(lua_State *L) {
+  const cw_client *c = cwl_check_client(L, 1);
+  cw_option_id id = cw_option_find(NULL, luaL_checkstring(L, 2));
+  lua_pushboolean(L, id != CW_OPTION_COUNT &&
+                       (c->defaults->set & cw_option_bit(id)) != 0);
+  return 1;
+}
+
 static uint64_t count_open(const cw_client *c) {
   uint64_t n = 0;
   for (const cw_link *l = c->ring.next; l != &c->ring; l = l->next)
@@ -188,6 +197,7 @@ static const luaL_Reg functions[] = {
   {"client", m_client},
   {"words", m_words},
   {"check", m_check},
+  {"says", m_says},
   {NULL, NULL},
 };
 

@@ -73,7 +73,7 @@ static const char *text_field(lua_State *L, const char *name) {
 
 /* The part on top, whose form has been checked by the words. */
 static bool take_part(lua_State *L, int kept, lua_Integer at, cw_content *c) {
-  cw_part *part = cw_content_part(
+  cw_form_part *part = cw_content_part(
     c, text_field(L, "name"), text_field(L, "filename"), text_field(L, "type"));
   if (!part) cwl_raise(L, "not enough memory");
   if (lua_getfield(L, -1, "file") != LUA_TNIL)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lua_client.h"
+#include "lua_download.h"
 #include "lua_error.h"
 #include "lua_headers.h"
 #include "lua_leaks.h"
@@ -330,6 +331,7 @@ int luaopen_curlew_core(lua_State *L) {
   cwl_open_request(L, state);
   cwl_open_response(L, state);
   cwl_open_url(L, state);
+  cwl_open_download(L, state);
   cwl_open_wait(L, state);
   cwl_register(L, functions, state);
   lua_newtable(L);

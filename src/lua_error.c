@@ -60,13 +60,26 @@ void cwl_push_failure(lua_State *L, const cw_error *e) {
   push_fields(L, e, &site, NULL);
 }
 
-static void push_masked(lua_State *L, const char *text, size_t n) {
+/* What is no url may hold anything: it is not shown. */
+static bool push_masked(lua_State *L, const char *text, size_t n) {
   char url[2048] = "?";
   cw_error ignored = {.code = CW_OK};
   cw_url *u = cw_url_new(text, n, &ignored);
   if (u) cw_url_mask(u, url, sizeof url);
   cw_url_free(u);
   lua_pushstring(L, url);
+  return ignored.code == CW_OK;
+}
+
+void cwl_push_bare_error(lua_State *L, const cw_error *e, const char *method,
+                         const char *url, size_t n) {
+  cw_site site;
+  cwl_site(L, cwl_state_of(L), 1, &site);
+  push_fields(L, e, &site, method);
+  if (push_masked(L, url, n))
+    lua_setfield(L, -2, "url");
+  else
+    lua_pop(L, 1);
 }
 
 /* failure(code, method, url, status, text) -> the error object of what the

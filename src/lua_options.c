@@ -608,6 +608,8 @@ static void check_use(lua_State *L, cw_option_id id, cwl_use use) {
   if (id == CW_OPT_METHOD && use == CWL_FOR_VERB)
     cwl_raise(L, "option 'method' belongs to http.request and http.fetch");
   if (id == CW_OPT_URL) cwl_raise(L, "option 'url': the url is given twice");
+  if (id == CW_OPT_SHA256)
+    cwl_raise(L, "option 'sha256' belongs to http.download and r:save");
 }
 
 /* The option whose name and value are on top. */
@@ -645,6 +647,23 @@ void cwl_options(lua_State *L, int index, cw_settings *s,
   cwl_check_tls(L, s, defaults);
   const char *conflict = cw_settings_conflict(s, defaults);
   if (conflict) cwl_raise(L, "%s", conflict);
+}
+
+bool cwl_read_sha256(lua_State *L, int value, char *sum) {
+  const cw_option *row = &cw_options[CW_OPT_SHA256];
+  if (lua_isnoneornil(L, value)) return false;
+  if (lua_isboolean(L, value) && !lua_toboolean(L, value)) return false;
+  if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
+  size_t n;
+  const char *text = lua_tolstring(L, value, &n);
+  for (size_t i = 0; n == CW_CHECKSUM_DIGITS && i < n; i++) {
+    bool letter = text[i] >= 'A' && text[i] <= 'F';
+    sum[i] = (char)(text[i] + (letter ? 'a' - 'A' : 0));
+    if (!sum[i] || !strchr("0123456789abcdef", sum[i])) n = 0;
+  }
+  if (n != CW_CHECKSUM_DIGITS) wrong(L, row, "64 hexadecimal digits expected");
+  sum[n] = '\0';
+  return true;
 }
 
 /* As data for others ------------------------------------------------------ */

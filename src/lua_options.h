@@ -5,6 +5,7 @@
 #ifndef CURLEW_LUA_OPTIONS_H
 #define CURLEW_LUA_OPTIONS_H
 
+#include "checksum.h"
 #include "lua_core.h"
 
 /* What the value of the option 'check' stands for. */
@@ -25,6 +26,11 @@ void cwl_options(lua_State *L, int index, cw_settings *s,
 
 /* Whether it can be a token of RFC 6750: visible, without blanks. */
 bool cwl_is_token68(const char *text, size_t n);
+
+/* Reads the option sha256 at 'value' into 'sum', CW_CHECKSUM_TEXT bytes, in
+ *small
+ ** letters. False: nil or false. Raises as above. */
+bool cwl_read_sha256(lua_State *L, int value, char *sum);
 
 /* Pushes the options table as features().options shows it. */
 void cwl_push_options(lua_State *L);

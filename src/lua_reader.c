@@ -62,6 +62,8 @@ cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
   cwl_tell_ends(L, cwl_state_of(L));
   if (found) return CWL_FOUND;
   if (state != CW_BODY_FAILED) return CWL_ENDED;
+  if (wish->cut && cw_buf_length(cw_body_readable(&b->x->body)) > 0)
+    return CWL_FOUND;
   cwl_fail_reading(L, b);
   return CWL_FAILED;
 }

@@ -19,6 +19,7 @@ typedef enum cwl_outcome {
 typedef struct cwl_wish {
   cw_want want;
   uint64_t amount;
+  bool cut; /* what came before a failure is wanted too: it is found first */
   int slot;
   lua_KContext context;
   lua_KFunction k;

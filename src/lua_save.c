@@ -4,12 +4,17 @@
 
 #include <string.h>
 
-#include "file.h"
 #include "lua_error.h"
+#include "lua_options.h"
 #include "lua_reader.h"
 
-/* Where save has what: its arguments, the file being written, the slot. */
-enum { RESPONSE = 1, TARGET, OPTIONS, FILE_BOX, SLOT };
+enum {
+  RESPONSE = CWL_SAVE_RESPONSE,
+  TARGET = CWL_SAVE_TARGET,
+  OPTIONS = CWL_SAVE_OPTIONS,
+  FILE_BOX = CWL_SAVE_FILE,
+  SLOT = CWL_SAVE_SLOT
+};
 
 static int file_drop(lua_State *L) {
   cw_file_drop(luaL_checkudata(L, 1, "curlew.file"));
@@ -24,41 +29,50 @@ static FILE *check_handle(lua_State *L) {
   return stream->f;
 }
 
-static const char *check_path(lua_State *L) {
+const char *cwl_check_path(lua_State *L, int index, const char *who) {
   size_t n;
-  if (lua_type(L, TARGET) != LUA_TSTRING)
-    cwl_raise(L, "save: path or file expected, got %s",
-              luaL_typename(L, TARGET));
-  const char *path = lua_tolstring(L, TARGET, &n);
+  if (lua_type(L, index) != LUA_TSTRING)
+    cwl_raise(L, "%s: path%s expected, got %s", who,
+              strcmp(who, "save") == 0 ? " or file" : "",
+              luaL_typename(L, index));
+  const char *path = lua_tolstring(L, index, &n);
   if (n == 0 || strlen(path) != n)
-    cwl_raise(L, "save: the path is empty or holds a NUL byte");
+    cwl_raise(L, "%s: the path is empty or holds a NUL byte", who);
   return path;
 }
 
-static void check_options(lua_State *L) {
-  if (lua_isnoneornil(L, OPTIONS)) return;
+/* Whether 'sum' is wanted: the one option there is. */
+static bool check_options(lua_State *L, char *sum) {
+  if (lua_isnoneornil(L, OPTIONS)) return false;
   if (!lua_istable(L, OPTIONS))
     cwl_raise(L, "save: options: table expected, got %s",
               luaL_typename(L, OPTIONS));
   lua_pushnil(L);
-  if (lua_next(L, OPTIONS))
-    cwl_raise(L, "save: unknown option '%s'", luaL_tolstring(L, -2, NULL));
+  while (lua_next(L, OPTIONS)) {
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1);
+    lua_pushliteral(L, "sha256");
+    if (!lua_rawequal(L, -1, -2))
+      cwl_raise(L, "save: unknown option '%s'", luaL_tolstring(L, -2, NULL));
+    lua_pop(L, 2);
+  }
+  lua_getfield(L, OPTIONS, "sha256");
+  return cwl_read_sha256(L, lua_gettop(L), sum);
 }
 
-/* file: what was written, and where. */
-static int push_file(lua_State *L, const cw_file *f) {
-  lua_createtable(L, 0, 2);
+int cwl_push_file(lua_State *L, const cw_file *f) {
+  lua_createtable(L, 0, 4);
   if (f->path) {
     lua_pushvalue(L, TARGET);
     lua_setfield(L, -2, "path");
   }
   cwl_set_integer(L, "bytes", (int64_t)f->bytes);
+  if (f->sum) cwl_set_string(L, "sha256", f->expected);
   return 1;
 }
 
-/* What has been taken from the body is not all written: it is lost to a later
-** reader, who gets the same error. */
-static int fail_writing(lua_State *L, cwl_box *b, const cw_error *e) {
+int cwl_fail_saving(lua_State *L, const cw_error *e) {
+  cwl_box *b = lua_touserdata(L, RESPONSE);
   cw_exchange_fail(b->x, e->code, e->text);
   return cwl_fail_reading(L, b);
 }
@@ -80,23 +94,42 @@ static bool write_held(lua_State *L, cw_file *f, cw_body *body, cw_error *e) {
   return ok;
 }
 
+/* The context is what is to be done then: a function does not move. */
 static int save_k(lua_State *L, int status, lua_KContext context) {
-  (void)context;
   cwl_box *b = lua_touserdata(L, RESPONSE);
   cw_file *f = lua_touserdata(L, FILE_BOX);
   cw_error e = {.code = CW_OK};
-  cwl_wish wish = {.want = CW_WANT_BYTES, .slot = SLOT, .k = save_k};
+  cwl_wish wish = {.want = CW_WANT_BYTES,
+                   .cut = f->part,
+                   .slot = SLOT,
+                   .context = context,
+                   .k = save_k};
   cwl_outcome outcome;
   bool again = status == LUA_YIELD;
   do {
     wish.amount = b->x->body.ahead;
     outcome = cwl_await(L, b, &wish, again);
     if (outcome == CWL_FAILED) return 2;
-    if (!write_held(L, f, &b->x->body, &e)) return fail_writing(L, b, &e);
+    if (!write_held(L, f, &b->x->body, &e)) return cwl_fail_saving(L, &e);
     again = false;
   } while (outcome == CWL_FOUND);
-  if (!cw_file_finish(f, &e)) return fail_writing(L, b, &e);
-  return push_file(L, f);
+  return ((lua_CFunction)context)(L);
+}
+
+int cwl_save_body(lua_State *L, lua_CFunction done) {
+  return save_k(L, LUA_OK, (lua_KContext)done);
+}
+
+static int saved(lua_State *L) {
+  cw_file *f = lua_touserdata(L, FILE_BOX);
+  cw_error e = {.code = CW_OK};
+  return cw_file_finish(f, &e) ? cwl_push_file(L, f) : cwl_fail_saving(L, &e);
+}
+
+static int fail(lua_State *L, cwl_box *b, const cw_error *e) {
+  luaL_pushfail(L);
+  cwl_push_error(L, b->x, e);
+  return 2;
 }
 
 /* A body that was read whole is kept, and can be saved as well. */
@@ -105,10 +138,8 @@ static int save_text(lua_State *L, cwl_box *b, cw_file *f) {
   cw_error e = {.code = CW_OK};
   const char *text = lua_tolstring(L, -1, &n);
   if (cw_file_write(f, text, n, &e) && cw_file_finish(f, &e))
-    return push_file(L, f);
-  luaL_pushfail(L);
-  cwl_push_error(L, b->x, &e);
-  return 2;
+    return cwl_push_file(L, f);
+  return fail(L, b, &e);
 }
 
 /* The box first, what it holds second; its slot removes what is not whole. */
@@ -120,26 +151,24 @@ static cw_file *push_file_box(lua_State *L) {
   return f;
 }
 
-/* r:save(path | file) -> { path =, bytes = } | nil, err */
+/* r:save(path | file, {sha256 =}) -> {path =, bytes =, sha256 =} | nil, err */
 static int r_save(lua_State *L) {
+  char sum[CW_CHECKSUM_TEXT];
   cw_error e = {.code = CW_OK};
   cwl_box *b = cwl_check_open(L);
   lua_settop(L, OPTIONS);
-  check_options(L);
+  bool summed = check_options(L, sum);
   lua_settop(L, OPTIONS);
   FILE *handle = check_handle(L);
-  const char *path = handle ? NULL : check_path(L);
+  const char *path = handle ? NULL : cwl_check_path(L, TARGET, "save");
   cw_file *f = push_file_box(L);
   cwl_check_open(L); /* a finalizer may have run */
   if (handle) cw_file_borrow(f, handle);
-  if (path && !cw_file_create(f, path, &e)) {
-    luaL_pushfail(L);
-    cwl_push_error(L, b->x, &e);
-    return 2;
-  }
+  if (path && !cw_file_create(f, path, &e)) return fail(L, b, &e);
+  if (summed && !cw_file_expect(f, sum, &e)) return fail(L, b, &e);
   if (cwl_push_kept(L, "text")) return save_text(L, b, f);
   lua_pushnil(L); /* the slot */
-  return save_k(L, LUA_OK, 0);
+  return cwl_save_body(L, saved);
 }
 
 static const luaL_Reg methods[] = {{"save", r_save}, {NULL, NULL}};

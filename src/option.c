@@ -155,6 +155,10 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
     .clients_only = true, .standard = "false",
     .doc = "from now on requests may only set method, url, headers, query and "
            "bodies without files"},
+  [CW_OPT_SHA256] = {.name = "sha256", .kind = CW_KIND_SHA256,
+    .requests_only = true,
+    .doc = "what the file's SHA-256 has to be, in hexadecimal; of "
+           "http.download and r:save"},
   [CW_OPT_TIMEOUT_CONNECT] = {.name = "connect", .group = "timeout",
     .kind = CW_KIND_SECONDS, .id = CURLOPT_CONNECTTIMEOUT_MS,
     .min = 0.001, .max = DAY, .number = 10, .scalar = true, .standard = "10",
@@ -237,6 +241,7 @@ static const char *const kinds[CW_KIND_COUNT] = {
   [CW_KIND_QUERY] = "table",
   [CW_KIND_RESOLVE] = "table of addresses",
   [CW_KIND_SECONDS] = "seconds",
+  [CW_KIND_SHA256] = "string",
   [CW_KIND_TEXT] = "string",
   [CW_KIND_TOKEN] = "string",
   [CW_KIND_TOKEN68] = "string or function",

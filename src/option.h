@@ -50,6 +50,7 @@ typedef enum cw_option_id {
   CW_OPT_RETRY_UNSAFE,
   CW_OPT_SEALED,
   CW_OPT_SECRET_HEADERS,
+  CW_OPT_SHA256,
   CW_OPT_TIMEOUT_CONNECT,
   CW_OPT_TIMEOUT_FIRST_BYTE,
   CW_OPT_TIMEOUT_IDLE,
@@ -90,6 +91,7 @@ typedef enum cw_kind {
   CW_KIND_QUERY,   /* a word of shape.lua: part of the url when it gets here */
   CW_KIND_RESOLVE, /* hosts and their addresses, as route has them */
   CW_KIND_SECONDS, /* in the row's range */
+  CW_KIND_SHA256,  /* 64 hexadecimal digits */
   CW_KIND_TEXT,    /* no control bytes */
   CW_KIND_TOKEN,   /* RFC 9110 section 5.6.2 */
   CW_KIND_TOKEN68, /* a bearer's token, or "": a function says it */

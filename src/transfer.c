@@ -438,12 +438,12 @@ static bool known_ending(const char *filename) {
 }
 
 /* NULL: what libcurl says of it (RFC 7578 section 4.4). */
-static const char *type_of(const cw_part *p) {
+static const char *type_of(const cw_form_part *p) {
   bool typed = p->type || !p->filename || known_ending(p->filename);
   return typed ? p->type : "application/octet-stream";
 }
 
-static bool add_part(cw_transfer *t, cw_part *p) {
+static bool add_part(cw_transfer *t, cw_form_part *p) {
   curl_mimepart *part = curl_mime_addpart(t->mime);
   const char *type = type_of(p);
   p->content.reader = t;

@@ -57,6 +57,7 @@
 ---@field resolve? table<string, string|false> addresses to connect to: ["host" or "host:port"] = "address" or "address:port"
 ---@field sealed? boolean from now on requests may only set method, url, headers, query and bodies without files
 ---@field secret_headers? string[] names of header lines that stay behind when a redirect leads to another origin, as Authorization and Cookie do
+---@field sha256? string what the file's SHA-256 has to be, in hexadecimal; of http.download and r:save
 ---@field trace? file* an open file, such as io.stderr: what happens on the wire is written there, without secrets and bodies
 ---@field unix? string path of a Unix domain socket to connect to; Host is the url's
 ---@field url? string http or https; may also stand first in the table
@@ -120,6 +121,7 @@ function Request:curl() end
 
 ---@class curlew.Error
 ---@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"decode"|"redirect"|"status"|"json"|"file"|"cancelled"|"too_many_open"|"memory"
+---@field code "url"|"resolve"|"connect"|"tls"|"proxy"|"timeout"|"closed"|"truncated"|"protocol"|"too_large"|"decode"|"status"|"json"|"file"|"checksum"|"cancelled"|"too_many_open"|"memory"
 ---@field phase "request"|"resolve"|"connect"|"tls"|"send"|"headers"|"body"
 ---@field message string
 ---@field method? string
@@ -182,6 +184,8 @@ function Page:json() end
 ---@class curlew.File
 ---@field path? string
 ---@field bytes integer
+---@field sha256? string
+---@field resumed? boolean of a download
 
 ---@class curlew.Json
 ---@field encode fun(value: any): string
@@ -227,9 +231,10 @@ function Response:chunks() end
 function Response:json() end
 
 ---@param target string|file*
+---@param options? { sha256: string? }
 ---@return curlew.File|nil
 ---@return curlew.Error?
-function Response:save(target) end
+function Response:save(target, options) end
 
 ---@return string|nil
 ---@return curlew.Error?
@@ -316,6 +321,13 @@ function Client:request(options) end
 ---@return curlew.Page|nil
 ---@return curlew.Error?
 function Client:fetch(url, options) end
+
+---@param url string
+---@param path string
+---@param options? curlew.Options
+---@return curlew.File|nil
+---@return curlew.Error?
+function Client:download(url, path, options) end
 
 ---@nodiscard
 ---@param options? curlew.Options
@@ -468,6 +480,13 @@ function http.request(options) end
 ---@return curlew.Page|nil
 ---@return curlew.Error?
 function http.fetch(url, options) end
+
+---@param url string
+---@param path string
+---@param options? curlew.Options
+---@return curlew.File|nil
+---@return curlew.Error?
+function http.download(url, path, options) end
 
 ---@nodiscard
 ---@param options? curlew.Options

@@ -9,6 +9,7 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
+local download = require "curlew.download"
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
 local middleware = require "curlew.middleware"
@@ -151,6 +152,26 @@ function core.methods.fetch(client, url, options)
       call(client, words, encode_json, nil, url, options))
   end
   return fetch(open, client, shaped(url, options, words))
+end
+
+--- Downloads into a file: under `path` stands what was there, or the whole new
+-- one. What came before an interruption is kept beside it, and gone on with by
+-- the next call.
+-- @tparam string url
+-- @tparam string path
+-- @tparam[opt] table options `sha256` among them
+-- @treturn table|nil `path`, `bytes`, `sha256` (if it was given), `resumed`
+-- @treturn error what went wrong
+function http.download(url, path, options)
+  if url == http then teach_dot("download") end
+  local address, own = shape.request(url, options)
+  return download.run(default, path, address, shape.download(own))
+end
+
+function core.methods.download(client, url, path, options)
+  teach_colon(client, "download")
+  local address, own = shape.request(url, options, words_of(client))
+  return download.run(client, path, address, shape.download(own))
 end
 
 -- What `http.json` decodes with now; its caller's caller has put it there.

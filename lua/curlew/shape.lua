@@ -171,6 +171,42 @@ function shape.together(method, url, options)
   return request
 end
 
+-- The names of header lines, in small letters: name = what it is called here.
+local function field_names(headers)
+  local names = {}
+  for key, value in pairs(headers) do
+    local listed = math.type(key) and type(value) == "table"
+    local name = tostring(listed and value[1] or key)
+    names[name:lower()] = name
+  end
+  return names
+end
+
+--- Shapes the options of download: a copy, with headers of its own.
+-- @tparam[opt] table options as shape.request has left them
+-- @treturn table options for the core
+-- @treturn string|nil sha256
+function shape.download(options)
+  local headers = options and options.headers
+  if options and options.check == false then
+    error("option 'check': download always checks", 3)
+  elseif headers ~= nil and type(headers) ~= "table" then
+    error("option 'headers': table expected, got " .. type(headers), 3)
+  end
+  local names = field_names(headers or {})
+  local own = names.range or names["if-range"]
+  if own then
+    error(("option 'headers': field '%s': download sets it itself"):format(own),
+      3)
+  end
+  local given = copy_without(options or {}, { sha256 = true })
+  given.headers = copy(headers or {})
+  if not names["accept-encoding"] then -- ranges are of the bytes as sent
+    table.insert(given.headers, 1, { "Accept-Encoding", "identity" })
+  end
+  return given, options and options.sha256
+end
+
 --- Shapes the arguments of core.client: options for the core, words for us.
 -- @tparam[opt] table options
 -- @tparam[opt] client parent

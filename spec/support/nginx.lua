@@ -86,6 +86,7 @@ local LOCATIONS = [[
       auth_basic "private";
       auth_basic_user_file @PREFIX@/users;
     }
+    location /changing/ { alias @PREFIX@/changing/; }
     location = /nginx_status { stub_status; }
 ]]
 
@@ -182,7 +183,8 @@ end
 local function make_files(posix, dir)
   local www = dir .. "/www"
   do
-    local child <close> = assert(posix.spawn({ "mkdir", www, dir .. "/temp" }))
+    local child <close> = assert(posix.spawn({ "mkdir", www, dir .. "/temp",
+      dir .. "/changing" }))
     child:wait()
   end
   -- a user of /private
@@ -236,6 +238,18 @@ function Nginx:settled(n)
     have = self:connections()
   end
   return have
+end
+
+--- Puts a file under /changing/, at once, with an ETag that no other had: nginx
+-- makes it of the time in seconds and the size.
+function Nginx:change(name, text)
+  local path = self.dir .. "/changing/" .. name
+  self.changes = (self.changes or 0) + 1
+  write_file(path .. ".new", text)
+  local child <close> = assert(self.posix.spawn({ "touch", "-d",
+    ("@%d"):format(1000000000 + self.changes), path .. ".new" }))
+  child:wait()
+  assert(os.rename(path .. ".new", path))
 end
 
 --- What nginx wrote into its error log.

@@ -1,0 +1,71 @@
+--- download: asks for what is missing of a file until it is whole. The bytes go
+-- from the engine to the file (core.part_take), never through here.
+-- SPDX-License-Identifier: MIT
+
+local core = require "curlew.core"
+
+local open = core.open
+
+local download = {}
+
+-- The options for the next try; a client's own Range is never sent.
+local function asking(options, from, validator)
+  local headers = table.move(options.headers, 1, #options.headers, 1, {})
+  for name, value in pairs(options.headers) do headers[name] = value end
+  local n = #headers
+  headers[n + 1] = { "Range", from and ("bytes=%d-"):format(from) or false }
+  headers[n + 2] = { "If-Range", validator or false }
+  local asked = {}
+  for name, value in pairs(options) do asked[name] = value end
+  asked.headers = headers
+  return asked
+end
+
+local function refusal(r)
+  if r.ok then -- but no file
+    return core.failure("status", "GET", r.url, r.status, r.reason)
+  end
+  local _, err = r:check()
+  return err
+end
+
+-- One request. False: what was there is the beginning of something else; once,
+-- since nothing is left of it.
+local function attempt(client, part, path, url, options)
+  local from, validator = core.part_ask(part)
+  local r <close>, err = open(client, "GET", url,
+    asking(options, from, validator))
+  if r then
+    local file
+    file, err = core.part_take(r, path, nil, part)
+    if file ~= nil or err then return file, err end
+    return nil, refusal(r)
+  elseif from and err.status == 416 then
+    core.part_forget(part)
+    return false
+  end
+  return nil, err
+end
+
+--- Downloads what `url` leads to, or what is missing of it.
+-- @tparam client client
+-- @tparam string path
+-- @tparam string url
+-- @tparam table options as shape.download has made them
+-- @tparam[opt] string sha256
+-- @treturn table|nil `path`, `bytes`, `sha256`, `resumed`
+-- @treturn error what went wrong
+function download.run(client, path, url, options, sha256)
+  local part <close>, err = core.part(client, url, path, sha256)
+  if not part then return nil, err end
+  if not options.buffer and not core.says(client, "buffer") then
+    options.buffer = 512 * 1024 -- it is large, as far as anybody knows
+  end
+  local file
+  repeat -- a retry of a body that was cut goes on here
+    file, err = attempt(client, part, path, url, options)
+  until file ~= false
+  return file, err
+end
+
+return download

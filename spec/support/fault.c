@@ -1,0 +1,75 @@
+/* fault: an LD_PRELOAD under which the n-th call that changes a file fails, or
+** is the last thing that the process does. Test only.
+**   CURLEW_FAULT="KILL 7"     killed by SIGKILL at the 7th, which if it is a
+**                             write has got half-way
+**   CURLEW_FAULT="write 28"   each write to a file fails with this errno
+**   CURLEW_FAULT="rename 5"   the same of each rename, fsync, ftruncate
+**   CURLEW_FAULT="COUNT 0"    at the end, their number goes to standard error
+** SPDX-License-Identifier: MIT */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char word[16];
+static long number;
+static long calls;
+
+__attribute__((constructor)) static void read_fault(void) {
+  const char *fault = getenv("CURLEW_FAULT");
+  const char *space = fault ? strchr(fault, ' ') : NULL;
+  if (!space || (size_t)(space - fault) >= sizeof word) return;
+  memcpy(word, fault, (size_t)(space - fault));
+  number = strtol(space, NULL, 10);
+}
+
+__attribute__((destructor)) static void tell(void) {
+  if (strcmp(word, "COUNT") == 0) fprintf(stderr, "%ld", calls);
+}
+
+/* Whether the call is to fail, 'errno' says how. */
+static bool fails(const char *name) {
+  calls++;
+  if (strcmp(word, "KILL") == 0 && calls == number) raise(SIGKILL);
+  if (strcmp(word, name) != 0) return false;
+  errno = (int)number;
+  return true;
+}
+
+#define NEXT(name)                                                             \
+  static __typeof__(&name) next;                                               \
+  if (!next) *(void **)&next = dlsym(RTLD_NEXT, #name)
+
+ssize_t write(int fd, const void *bytes, size_t n) {
+  NEXT(write);
+  struct stat st;
+  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return next(fd, bytes, n);
+  if (strcmp(word, "KILL") == 0 && calls + 1 == number) next(fd, bytes, n / 2);
+  return fails("write") ? -1 : next(fd, bytes, n);
+}
+
+int rename(const char *from, const char *to) {
+  NEXT(rename);
+  return fails("rename") ? -1 : next(from, to);
+}
+
+int unlink(const char *path) {
+  NEXT(unlink);
+  return fails("unlink") ? -1 : next(path);
+}
+
+int fsync(int fd) {
+  NEXT(fsync);
+  return fails("fsync") ? -1 : next(fd);
+}
+
+int ftruncate(int fd, off_t length) {
+  NEXT(ftruncate);
+  return fails("ftruncate") ? -1 : next(fd, length);
+}
