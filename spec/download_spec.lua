@@ -846,6 +846,54 @@ describe("download that cannot", function()
   end)
 end)
 
+describe("download by several processes at once", function()
+  it("never leaves a mixture under the path", function()
+    local nginx = NGINX()
+    local names_of, versions = {}, {}
+    for i = 1, 4 do
+      names_of[i] = "many" .. i
+      versions[entity(tostring(i), SIZE)] = true
+      nginx:change(names_of[i], entity(tostring(i), SIZE))
+    end
+    local script = folder .. "/script.lua"
+    write(script, [[
+      local http = require "curlew"
+      local done = 0
+      for i = 1, 100 do
+        local url = arg[1] .. (i + arg[3]) % 4 + 1
+        local file, err = http.download(url, arg[2], { buffer = 4096 })
+        if file then done = done + 1
+        elseif not err.message:find("another download to it goes on") then
+          error(tostring(err))
+        end
+      end
+      print(done)
+    ]])
+    local children = {}
+    for i = 1, 4 do
+      children[i] = assert(support.posix.spawn { "lua5.4", script,
+        nginx.http .. "/changing/many", path, tostring(i), stderr = true,
+        preload = true, env = { LUA_PATH = package.path,
+          LUA_CPATH = package.cpath, LUA_INIT = false } })
+    end
+    local done, problems = 0, ""
+    local last = support.posix.monotonic() + 10
+    repeat assert(support.posix.monotonic() < last) until exists(path)
+    for _ = 1, 200 do
+      if not versions[read(path)] then error("a mixture") end
+    end
+    for _, child in ipairs(children) do
+      local out, err = child:communicate("", 30)
+      done = done + (tonumber(out) or 0)
+      problems = problems .. err
+      child:close()
+    end
+    assert.equal("", problems)
+    assert.is_true(versions[read(path)] and done > 0)
+    assert.equal("file\nscript.lua\n", names())
+  end)
+end)
+
 describe("download whose process is killed", function()
   local posix = support.posix
   local KILLS, LENGTH = 200, 1024 * 1024
