@@ -40,7 +40,7 @@ engine_libs = $(curl_libs) $(coding_libs) $(crypto_libs) -lpthread
 encoder_libs = $(shell $(PKG_CONFIG) --libs libbrotlienc 2>/dev/null || \
   echo -lbrotlienc) $(coding_libs)
 
-language := -std=c11 -D_GNU_SOURCE
+language := -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
 compile = $(CC) $(language) $(OPTIMIZE) $(WARNINGS) $(WERROR) $(SANITIZE) \
   -fPIC -MMD -MP $(lua_cflags) $(engine_cflags) $(CPPFLAGS) $(CFLAGS)
 # nodelete: a resolver's thread may outlive lua_close, which unloads us.

@@ -12,6 +12,8 @@ local bodies = {}
 
 local ROUNDS = tonumber(os.getenv "ROUNDS") or 11
 local DEFAULT, LARGE = 16 * 1024, 512 * 1024 -- receive buffers
+local ZEROS = -- the SHA-256 of 1 GiB of them
+  "49bc20df15e412a64472421e13fe86ff1c5165e18b2afccf160d4dc19fe68a14"
 local CPU, MEMORY, WALL = 1, 2, 3 -- what the programs print
 
 -- A command of each side; 'buffer' is ours alone.
@@ -54,8 +56,9 @@ end
 function bodies.file(server)
   server:hole("huge", 1 << 30)
   local disk = server.dir .. "/target"
+  local first = ("rm -f %s; "):format(disk)
   local function row(name, path, rounds, most)
-    local first, how = ("rm -f %s; "):format(disk), "file " .. path
+    local how = "file " .. path
     local a, b = measure.interleaved(rounds,
       first .. floor(server, "huge", how),
       first .. ours(server, "huge", LARGE, how))
@@ -64,6 +67,14 @@ function bodies.file(server)
   end
   row("/dev/null", "/dev/null", ROUNDS, 0.8)
   row("a new file", disk, 7)
+  local a, b, c = measure.interleaved(3, -- each waits for the disk
+    first .. floor(server, "huge", "file " .. disk),
+    first .. ours(server, "huge", LARGE, "download " .. disk),
+    first .. ours(server, "huge", LARGE,
+      ("download %s %s"):format(disk, ZEROS)))
+  cpu("1 GiB by download, synced, CPU (floor: a new file, default buffer)", a,
+    b)
+  cpu("the same with its SHA-256", a, c)
   os.remove(disk)
 end
 

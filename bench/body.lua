@@ -1,5 +1,6 @@
 -- body: takes one large body, the work that bench/body.c does without us:
 --   body.lua WARM_UP_URL URL BUFFER discard | text | file PATH | lines
+--   body.lua WARM_UP_URL URL BUFFER download PATH [SHA256]
 --   body.lua - PATH - io: the lines of a file, by Lua itself
 -- Prints the CPU seconds, the growth of peak memory in KiB, the seconds.
 local usage = dofile "bench/usage.lua"
@@ -30,6 +31,12 @@ end
 function take.file()
   local r <close> = assert(http.get(url, options))
   return assert(r:save(path)).bytes
+end
+
+function take.download()
+  local file = assert(http.download(url, path,
+    { buffer = options.buffer, sha256 = arg[6] }))
+  return file.bytes
 end
 
 function take.lines() return count_lines(http.lines(url, options)) end

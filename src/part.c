@@ -140,7 +140,6 @@ static void unknow(cw_part *p) {
   free(p->validator);
   p->validator = NULL;
   p->length = -1;
-  p->file.keep = false;
 }
 
 bool cw_part_open(cw_part *p, const char *path, const char *url, cw_error *e) {
@@ -149,12 +148,12 @@ bool cw_part_open(cw_part *p, const char *path, const char *url, cw_error *e) {
     return false;
   }
   if (!cw_file_resume(&p->file, path, e)) return false;
+  p->file.keep = true; /* whatever it is, until something else has come */
   p->known = known_name(p->file.temporary);
   if (!p->known) return fail(p, e, "write", ENOMEM);
   bool known = read_known(p);
   bool fits = p->length < 0 || p->file.bytes <= (uint64_t)p->length;
   if (!known || !fits) unknow(p);
-  p->file.keep = true; /* whatever it is, until something else has come */
   return true;
 }
 
@@ -165,7 +164,7 @@ uint64_t cw_part_ask(cw_part *p) {
 
 bool cw_part_forget(cw_part *p, cw_error *e) {
   unknow(p);
-  p->asked = p->resumed = false;
+  p->file.keep = p->asked = p->resumed = false;
   if (unlink(p->known) != 0 && errno != ENOENT)
     return fail(p, e, "remove", errno);
   return cw_file_cut(&p->file, 0, e);
@@ -237,7 +236,7 @@ static bool whole(cw_part *p, cw_error *e) {
   cw_error_set(e, less ? CW_ERR_TRUNCATED : CW_ERR_PROTOCOL, CW_PHASE_BODY,
                "%" PRIu64 " bytes have come of a file of %" PRId64, have,
                p->length);
-  if (!less) unknow(p);
+  p->file.keep &= less;
   return false;
 }
 

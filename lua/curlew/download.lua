@@ -10,7 +10,7 @@ local download = {}
 
 -- The options for the next try; a client's own Range is never sent.
 local function asking(options, from, validator)
-  local headers = table.move(options.headers, 1, #options.headers, 1, {})
+  local headers = {}
   for name, value in pairs(options.headers) do headers[name] = value end
   local n = #headers
   headers[n + 1] = { "Range", from and ("bytes=%d-"):format(from) or false }
@@ -23,7 +23,9 @@ end
 
 local function refusal(r)
   if r.ok then -- but no file
-    return core.failure("status", "GET", r.url, r.status, r.reason)
+    local err = core.failure("status", "GET", r.url, r.status, r.reason)
+    err.headers = r.headers
+    return err
   end
   local _, err = r:check()
   return err

@@ -200,7 +200,7 @@ function shape.download(options)
       3)
   end
   local given = copy_without(options or {}, { sha256 = true })
-  given.headers = copy(headers or {})
+  given.headers = copy_without(headers or {}, {})
   if not names["accept-encoding"] then -- ranges are of the bytes as sent
     table.insert(given.headers, 1, { "Accept-Encoding", "identity" })
   end
