@@ -128,13 +128,10 @@ static bool refuse(cw_error *e, const char *path, const char *why) {
   return false;
 }
 
-static char *part_name(const char *path) {
-  static const char suffix[] = ".part";
-  size_t n = strlen(path);
-  char *name = malloc(n + sizeof suffix);
-  if (!name) return NULL;
-  memcpy(name, path, n);
-  memcpy(name + n, suffix, sizeof suffix);
+char *cw_file_beside(const char *path, const char *suffix) {
+  size_t size = strlen(path) + strlen(suffix) + 1;
+  char *name = malloc(size);
+  if (name) snprintf(name, size, "%s%s", path, suffix);
   return name;
 }
 
@@ -185,7 +182,7 @@ static bool open_part(cw_file *f, const char *path, cw_error *e) {
   enum { TRIES = 100 };
   locking how = MOVED;
   f->path = strdup(path);
-  f->temporary = part_name(path);
+  f->temporary = cw_file_beside(path, ".part");
   if (!f->path || !f->temporary) return fail(e, "create", path, ENOMEM);
   for (int i = 0; i < TRIES && how == MOVED; i++)
     how = open_and_lock(f, e);

@@ -42,6 +42,9 @@ bool cw_file_create(cw_file *f, const char *path, cw_error *e);
 ** it: 'bytes' says how many it has. Only regular files. False: 'e' says why. */
 bool cw_file_resume(cw_file *f, const char *path, cw_error *e);
 
+/* The name of a file beside 'path'. NULL: out of memory. The caller owns it. */
+char *cw_file_beside(const char *path, const char *suffix);
+
 /* Leaves the first 'n' bytes of a part. False: 'e' says why. */
 bool cw_file_cut(cw_file *f, uint64_t n, cw_error *e);
 

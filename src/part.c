@@ -126,16 +126,6 @@ static bool write_known(const cw_part *p, cw_error *e) {
 
 /* Life -------------------------------------------------------------------- */
 
-static char *known_name(const char *part) {
-  static const char suffix[] = ".meta";
-  size_t n = strlen(part);
-  char *name = malloc(n + sizeof suffix);
-  if (!name) return NULL;
-  memcpy(name, part, n);
-  memcpy(name + n, suffix, sizeof suffix);
-  return name;
-}
-
 static void unknow(cw_part *p) {
   free(p->validator);
   p->validator = NULL;
@@ -149,7 +139,7 @@ bool cw_part_open(cw_part *p, const char *path, const char *url, cw_error *e) {
   }
   if (!cw_file_resume(&p->file, path, e)) return false;
   p->file.keep = true; /* whatever it is, until something else has come */
-  p->known = known_name(p->file.temporary);
+  p->known = cw_file_beside(p->file.temporary, ".meta");
   if (!p->known) return fail(p, e, "write", ENOMEM);
   bool known = read_known(p);
   bool fits = p->length < 0 || p->file.bytes <= (uint64_t)p->length;

@@ -23,9 +23,9 @@ local open_lines, open_chunks = core.open_lines, core.open_chunks
 local call = middleware.call
 
 -- Lines of these files are not the caller's: a leak is named by who asked.
-local path = select(2, ...)
-if type(path) == "string" then
-  core.home(path:match("^(.*)init%.lua$") or "")
+local here = select(2, ...)
+if type(here) == "string" then
+  core.home(here:match("^(.*)init%.lua$") or "")
 end
 
 local http = {

@@ -42,12 +42,15 @@ static bool fails(const char *name) {
   return true;
 }
 
-#define NEXT(name)                                                             \
-  static __typeof__(&name) next;                                               \
-  if (!next) *(void **)&next = dlsym(RTLD_NEXT, #name)
+/* The real one, as a pointer of the type of 'next'. */
+static void find(void *next, const char *name) {
+  void *found = dlsym(RTLD_NEXT, name);
+  memcpy(next, &found, sizeof found);
+}
 
 ssize_t write(int fd, const void *bytes, size_t n) {
-  NEXT(write);
+  static ssize_t (*next)(int, const void *, size_t);
+  if (!next) find(&next, "write");
   struct stat st;
   if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return next(fd, bytes, n);
   if (strcmp(word, "KILL") == 0 && calls + 1 == number) next(fd, bytes, n / 2);
@@ -55,21 +58,25 @@ ssize_t write(int fd, const void *bytes, size_t n) {
 }
 
 int rename(const char *from, const char *to) {
-  NEXT(rename);
+  static int (*next)(const char *, const char *);
+  if (!next) find(&next, "rename");
   return fails("rename") ? -1 : next(from, to);
 }
 
 int unlink(const char *path) {
-  NEXT(unlink);
+  static int (*next)(const char *);
+  if (!next) find(&next, "unlink");
   return fails("unlink") ? -1 : next(path);
 }
 
 int fsync(int fd) {
-  NEXT(fsync);
+  static int (*next)(int);
+  if (!next) find(&next, "fsync");
   return fails("fsync") ? -1 : next(fd);
 }
 
 int ftruncate(int fd, off_t length) {
-  NEXT(ftruncate);
+  static int (*next)(int, off_t);
+  if (!next) find(&next, "ftruncate");
   return fails("ftruncate") ? -1 : next(fd, length);
 }
