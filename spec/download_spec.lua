@@ -962,3 +962,51 @@ describe("download whose process is killed", function()
     assert.is_true(resumed > 0)
   end)
 end)
+
+describe("A download with retries", function()
+  local HALF = ("a"):rep(30000)
+  local WHOLE = HALF .. ("b"):rep(30000)
+
+  before_each(function()
+    server:script({ "request", { send = "HTTP/1.1 200 OK\r\nETag: \"1\"\r\n"
+      .. "Content-Length: 60000\r\n\r\n" .. HALF }, "close" })
+    server:script({ "request", { send = "HTTP/1.1 206 Partial Content\r\n"
+      .. "ETag: \"1\"\r\nContent-Range: bytes 29999-59999/60000\r\n"
+      .. "Content-Length: 30001\r\n\r\n" .. WHOLE:sub(30000) }, "close" })
+  end)
+
+  it("goes on where its body was cut", function()
+    local file = assert(http.download(server.url, path,
+      { retry = { times = 1, max_delay = 0.001 } }))
+    assert.same({ 60000, true }, { file.bytes, file.resumed })
+    assert.is_true(read(path) == WHOLE)
+    assert.matches("Range: bytes=29999-\r\n", server:request(2), 1, true)
+  end)
+
+  it("fails without them, and the next call goes on", function()
+    local file, err = http.download(server.url, path)
+    assert.is_nil(file)
+    assert.same({ "truncated", 1, true },
+      { err.code, err.attempts, err.retryable })
+    assert.is_true(assert(http.download(server.url, path)).resumed)
+    assert.is_true(read(path) == WHOLE)
+  end)
+
+  it("is wrapped by middleware as any request, each try", function()
+    local seen = {}
+    local client <close> = http.client()
+    client:use(function(request, next)
+      seen[#seen + 1] = request.url
+      request.headers[#request.headers + 1] = { "X-By", "middleware" }
+      return next(request)
+    end)
+    assert(client:download(server.url .. "/x", path, { query = { q = 1 },
+      retry = { times = 1, max_delay = 0.001 } }))
+    assert.same({ server.url .. "/x", server.url .. "/x" }, seen)
+    for i = 1, 2 do
+      assert.matches("^GET /x%?q=1 ", server:request(i))
+      assert.matches("X-By: middleware\r\n", server:request(i), 1, true)
+    end
+    assert.is_true(read(path) == WHOLE)
+  end)
+end)

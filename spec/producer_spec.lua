@@ -194,12 +194,12 @@ describe("A function as body", function()
     assert.equal("onetwo", (arrived()))
   end)
 
-  it("may be part of a form, in either place", function()
+  it("may be part of a form", function()
     server:reply(OK)
     assert(client:fetch(server.url, { method = "POST", multipart = {
       { name = "a", body = giver { "one", "", "two" } },
       { name = "b", body = giver { ("x"):rep(MIB) } },
-      { name = "c", giver { "three" } },
+      { name = "c", body = giver { "three" } },
       { name = "d", body = function() end },
     } }))
     local body = arrived()

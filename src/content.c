@@ -83,8 +83,7 @@ static bool take_file(cw_content *c, const char *name, int fd, int64_t begins) {
     return fail_file(c, CW_PHASE_REQUEST, "read", name, errno);
   if (S_ISDIR(st.st_mode))
     return fail_file(c, CW_PHASE_REQUEST, "read", name, EISDIR);
-  if (!S_ISREG(st.st_mode))
-    return refuse_file(c, name, "is no regular file");
+  if (!S_ISREG(st.st_mode)) return refuse_file(c, name, "is no regular file");
   c->length = st.st_size > begins ? st.st_size - begins : 0;
   return st.st_size > 0 || check_empty(c, name);
 }
@@ -117,8 +116,8 @@ static char *copy(const char *text, bool *ok) {
   return made;
 }
 
-cw_form_part *cw_content_part(cw_content *c, const char *name, const char *filename,
-                         const char *type) {
+cw_form_part *cw_content_part(cw_content *c, const char *name,
+                              const char *filename, const char *type) {
   bool ok = true;
   cw_form_part *parts = realloc(c->parts, (c->count + 1) * sizeof *parts);
   if (!parts) return NULL;

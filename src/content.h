@@ -62,8 +62,8 @@ void cw_content_pieces(cw_content *c, int64_t length);
 
 /* A new part, to be filled in; its texts are copied, NULL: none. NULL: out of
 ** memory. Valid until the next one. */
-cw_form_part *cw_content_part(cw_content *c, const char *name, const char *filename,
-                         const char *type);
+cw_form_part *cw_content_part(cw_content *c, const char *name,
+                              const char *filename, const char *type);
 
 /* For who sends it -------------------------------------------------------- */
 

@@ -275,7 +275,6 @@ static void await_body(cw_exchange *x) {
   cw_engine_want(x->client->engine, t, true);
 }
 
-
 /* Whether this transfer has brought what it can bring before it is looked at.
  */
 static bool has_come(cw_exchange *x) {

@@ -1,8 +1,7 @@
 /* file: a file that is being written, and stands under its name when it is
 ** whole: until then it is a temporary one beside it, or a part that can be gone
-** on with another time. Or an open one of somebody else's. Knows libc,
-*checksum,
-** error.
+** on with another time. Or an open one of somebody else's. Knows checksum,
+** error, libc.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_FILE_H
 #define CURLEW_FILE_H
@@ -59,9 +58,8 @@ void cw_file_borrow(cw_file *f, FILE *stream);
 /* False: 'e' says why. */
 bool cw_file_write(cw_file *f, const char *bytes, size_t n, cw_error *e);
 
-/* It is whole: puts it in its place. False: 'e' says why, and it is dropped;
- *not
- ** kept if its checksum is wrong. */
+/* It is whole: puts it in its place. False: 'e' says why, and it is dropped; it
+** is not kept if its checksum is wrong. */
 bool cw_file_finish(cw_file *f, cw_error *e);
 
 #endif

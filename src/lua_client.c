@@ -194,11 +194,8 @@ static const luaL_Reg methods[] = {
   {"stats", c_stats}, {"close", c_close}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-  {"client", m_client},
-  {"words", m_words},
-  {"check", m_check},
-  {"says", m_says},
-  {NULL, NULL},
+  {"client", m_client}, {"words", m_words}, {"check", m_check},
+  {"says", m_says},     {NULL, NULL},
 };
 
 static const luaL_Reg settings_metamethods[] = {{"__gc", settings_gc},

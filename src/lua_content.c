@@ -143,8 +143,7 @@ bool cwl_push_producer(lua_State *L, cw_exchange *x) {
   if (!c) return false;
   c->begun = true;
   cwl_push_kept(L, "content");
-  lua_rawgeti(L, -1,
-              c == &x->request.content ? WHOLE : (lua_Integer)part + 1);
+  lua_rawgeti(L, -1, c == &x->request.content ? WHOLE : (lua_Integer)part + 1);
   lua_remove(L, -2);
   return true;
 }

@@ -76,8 +76,7 @@ static int m_part_ask(lua_State *L) {
 }
 
 /* part_forget(part): what it is the beginning of is not there any more; an
- *error
- ** comes again when it is written. */
+** error comes again when it is written. */
 static int m_part_forget(lua_State *L) {
   cw_error e = {.code = CW_OK};
   cw_part_forget(luaL_checkudata(L, 1, "curlew.part"), &e);

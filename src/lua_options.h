@@ -28,8 +28,7 @@ void cwl_options(lua_State *L, int index, cw_settings *s,
 bool cwl_is_token68(const char *text, size_t n);
 
 /* Reads the option sha256 at 'value' into 'sum', CW_CHECKSUM_TEXT bytes, in
- *small
- ** letters. False: nil or false. Raises as above. */
+** small letters. False: nil or false. Raises as above. */
 bool cwl_read_sha256(lua_State *L, int value, char *sum);
 
 /* Pushes the options table as features().options shows it. */

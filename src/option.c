@@ -276,8 +276,7 @@ bool cw_option_group(const char *name) {
 }
 
 /* Levenshtein's distance in any case ("Pin" is no nearer to "min"), for names
- *of
- ** at most 31 bytes. */
+** of at most 31 bytes. */
 static int distance(const char *a, const char *b) {
   enum { MOST = 32 };
   size_t n = strlen(a), m = strlen(b);

@@ -237,11 +237,9 @@ cw_headers *cw_fields_sent(const cw_fields *fields);
 ** no real value holds a NUL. */
 extern const cw_text cw_field_removed;
 
-/* Sets row 'id' of 'easy' to the value that holds, or back to its default.
- *Where
- ** one option of libcurl's stands for several rows, each of them sets it for
- *all.
- ** Rows of the engine's own do nothing. */
+/* Sets row 'id' of 'easy' to the value that holds, or back to its default. An
+** option of libcurl's that stands for several rows is set by each for all of
+** them. Rows of the engine's own do nothing. */
 CURLcode cw_option_apply(CURL *easy, cw_option_id id, const cw_settings *own,
                          const cw_settings *defaults);
 

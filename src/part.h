@@ -43,8 +43,7 @@ bool cw_part_open(cw_part *p, const char *path, const char *url, cw_error *e);
 uint64_t cw_part_ask(cw_part *p);
 
 /* Looks at the headers of the answer; more than 'most' bytes in all are
- *refused.
- ** CW_PART_FAILED: 'e' says why. */
+** refused. CW_PART_FAILED: 'e' says why. */
 cw_taking cw_part_take(cw_part *p, const cw_response *r, uint64_t most,
                        cw_error *e);
 

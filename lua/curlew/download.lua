@@ -4,8 +4,6 @@
 
 local core = require "curlew.core"
 
-local open = core.open
-
 local download = {}
 
 -- The options for the next try; a client's own Range is never sent.
@@ -32,15 +30,16 @@ local function refusal(r)
 end
 
 -- One request. False: what was there is the beginning of something else; once,
--- since nothing is left of it.
-local function attempt(client, part, path, url, options)
+-- since nothing is left of it. The third value: a response whose body was cut.
+local function attempt(open, client, part, path, url, options, previous)
   local from, validator = core.part_ask(part)
   local r <close>, err = open(client, "GET", url,
-    asking(options, from, validator))
+    asking(options, from, validator), previous)
   if r then
     local file
     file, err = core.part_take(r, path, nil, part)
-    if file ~= nil or err then return file, err end
+    if file ~= nil then return file end
+    if err then return nil, err, r end
     return nil, refusal(r)
   elseif from and err.status == 416 then
     core.part_forget(part)
@@ -49,7 +48,9 @@ local function attempt(client, part, path, url, options)
   return nil, err
 end
 
---- Downloads what `url` leads to, or what is missing of it.
+--- Downloads what `url` leads to, or what is missing of it. A body that is cut
+-- is a failure as any other: a retry goes on where it was.
+-- @tparam function open core.open, or what opens through middleware
 -- @tparam client client
 -- @tparam string path
 -- @tparam string url
@@ -57,16 +58,16 @@ end
 -- @tparam[opt] string sha256
 -- @treturn table|nil `path`, `bytes`, `sha256`, `resumed`
 -- @treturn error what went wrong
-function download.run(client, path, url, options, sha256)
+function download.run(open, client, path, url, options, sha256)
   local part <close>, err = core.part(client, url, path, sha256)
   if not part then return nil, err end
   if not options.buffer and not core.says(client, "buffer") then
     options.buffer = 512 * 1024 -- it is large, as far as anybody knows
   end
-  local file
-  repeat -- a retry of a body that was cut goes on here
-    file, err = attempt(client, part, path, url, options)
-  until file ~= false
+  local file, last
+  repeat
+    file, err, last = attempt(open, client, part, path, url, options, last)
+  until file or file == nil and not (last and core.retries(last))
   return file, err
 end
 

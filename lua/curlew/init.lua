@@ -9,7 +9,6 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
-local download = require "curlew.download"
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
 local middleware = require "curlew.middleware"
@@ -164,14 +163,26 @@ end
 -- @treturn error what went wrong
 function http.download(url, path, options)
   if url == http then teach_dot("download") end
-  local address, own = shape.request(url, options)
-  return download.run(default, path, address, shape.download(own))
+  local address, own = shaped(url, options)
+  local download = require "curlew.download"
+  return download.run(open, default, path, address, shape.download(own))
 end
 
 function core.methods.download(client, url, path, options)
   teach_colon(client, "download")
-  local address, own = shape.request(url, options, words_of(client))
-  return download.run(client, path, address, shape.download(own))
+  local words = words_of(client)
+  local address, own = shaped(url, options, words)
+  local download = require "curlew.download"
+  if not words.chain then
+    return download.run(open, client, path, address, shape.download(own))
+  end
+  core.check(client, "GET", address, (shape.download(own)))
+  local function through(_, _, _, asked, previous)
+    return middleware.open(call(client, words, encode_json, nil, asked), nil,
+      nil, nil, previous)
+  end
+  return download.run(through, client, path, address,
+    shape.download(shape.together("GET", url, options)))
 end
 
 -- What `http.json` decodes with now; its caller's caller has put it there.
