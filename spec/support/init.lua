@@ -20,6 +20,7 @@ local new_certificates = require("spec.support.certificates")
 local new_nginx = require("spec.support.nginx")
 local new_httpbin = require("spec.support.httpbin")
 local new_proxy = require("spec.support.proxy")
+local new_nghttpd = require("spec.support.nghttpd")
 
 local support = { posix = posix, build = build }
 
@@ -61,6 +62,11 @@ end
 --- A proxy of the caller's own, to be closed: see proxy.lua.
 function support.proxy(kind, more)
   return new_proxy(posix, support.folder(), kind, more)
+end
+
+--- An nghttpd of the caller's: see nghttpd.lua.
+function support.nghttpd(dir, ...)
+  return new_nghttpd(posix, dir, support.certificates().good, ...)
 end
 
 --- Ends what the suite had.

@@ -9,11 +9,14 @@ Nginx.__name = "support.nginx"
 local MIB = 1024 * 1024
 
 -- The listeners: field, certificate, what the listen line says besides; the
--- only TLS version that is spoken, whether clients have to show a certificate.
+-- only TLS version that is spoken, whether clients have to show a certificate;
+-- what else holds for it.
 local LISTENERS = {
   { name = "http" },
   { name = "https", cert = "good" },
   { name = "https2", cert = "good", more = "http2" },
+  { name = "https2_once", cert = "good", more = "http2",
+    also = "keepalive_timeout 0;" },
   { name = "https_wrong_name", cert = "wrong_name" },
   { name = "https_expired", cert = "expired" },
   { name = "https_not_yet", cert = "not_yet" },
@@ -149,7 +152,8 @@ local function server_block(listener, certificates)
     out[#out + 1] = ("    ssl_verify_client on;\n"
       .. "    ssl_client_certificate %s;\n"):format(certificates.ca)
   end
-  out[#out + 1] = "    include @PREFIX@/locations.conf;\n  }\n"
+  out[#out + 1] = "    " .. (listener.also or "")
+    .. "\n    include @PREFIX@/locations.conf;\n  }\n"
   return table.concat(out)
 end
 

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,8 +54,11 @@ struct script {
 
 typedef struct conn {
   int fd;
-  SSL *ssl; /* NULL: plain */
-  bytes in; /* received and not yet used */
+  SSL *ssl;        /* NULL: plain */
+  bytes in;        /* received and not yet used */
+  bool h2;         /* what is sent are frames */
+  bool greeted;    /* its preface has been read */
+  uint32_t stream; /* of the last request */
   bool gone;
   struct conn *next;
 } conn;
@@ -231,31 +235,134 @@ static size_t read_body(conn *c, size_t end) {
   return read_upto(c, end) ? end : 0;
 }
 
-/* What has come up to 'end' counts as a request. */
-static bool record(conn *c, size_t end) {
-  bytes request = cut_front(&c->in, end);
+static void record(bytes request) {
   enter();
   size_t n = ++peer.n_requests;
   peer.requests = grow(peer.requests, n * sizeof *peer.requests);
   peer.requests[n - 1] = request;
   leave();
+}
+
+static bool read_http1(conn *c) {
+  size_t end = read_behind(c, 0, "\r\n\r\n");
+  if (end > 0) end = read_body(c, end);
+  if (end == 0) return false;
+  record(cut_front(&c->in, end));
   return true;
 }
 
+/* ---- HTTP/2 (RFC 9113), as much as it takes to be asked ---- */
+
+enum { H2_PREFACE = 24, H2_FRAME = 9 };
+enum { H2_DATA = 0, H2_HEADERS = 1, H2_SETTINGS = 4, H2_PING = 6 };
+enum { H2_END_STREAM = 1, H2_ACK = 1 };
+
+/* What scripts call the stream of the last request. */
+static const uint32_t H2_THIS_STREAM = 0x7fffffff;
+
+typedef struct frame {
+  size_t length;
+  uint8_t type, flags;
+  uint32_t stream;
+} frame;
+
+static uint32_t number(const uint8_t *s, size_t n) {
+  uint32_t value = 0;
+  while (n-- > 0)
+    value = value << 8 | *s++;
+  return value;
+}
+
+static frame frame_at(const bytes *b, size_t at) {
+  const uint8_t *s = (const uint8_t *)b->s + at;
+  return (frame){.length = number(s, 3),
+                 .type = s[3],
+                 .flags = s[4],
+                 .stream = number(s + 5, 4) & H2_THIS_STREAM};
+}
+
+/* The frames of 'b' that name no stream of their own belong to this one's. */
+static bytes addressed(const conn *c, const bytes *b) {
+  bytes out = {0};
+  add(&out, b->s, b->n);
+  for (size_t at = 0; at + H2_FRAME <= out.n;) {
+    frame f = frame_at(&out, at);
+    for (int i = 0; f.stream == H2_THIS_STREAM && i < 4; i++)
+      out.s[at + 5 + (size_t)i] = (char)(c->stream >> (24 - 8 * i));
+    at += H2_FRAME + f.length;
+  }
+  return out;
+}
+
+/* The next frame, which stays in front of what has come. */
+static bool read_frame(conn *c, frame *f) {
+  if (!read_upto(c, H2_FRAME)) return false;
+  *f = frame_at(&c->in, 0);
+  return read_upto(c, H2_FRAME + f->length);
+}
+
+static bool acknowledge(conn *c, const frame *f) {
+  bytes answer = {0};
+  bool asks = f->type == H2_SETTINGS || f->type == H2_PING;
+  if (!asks || f->flags & H2_ACK) return true;
+  add(&answer, c->in.s, f->type == H2_PING ? H2_FRAME + f->length : H2_FRAME);
+  answer.s[4] = H2_ACK;
+  if (f->type == H2_SETTINGS) memset(answer.s, 0, 3);
+  bool sent = transmit(c, answer.s, answer.n) > 0;
+  free(answer.s);
+  return sent;
+}
+
+static bool greet(conn *c) {
+  static const char settings[] = "\0\0\0\4\0\0\0\0";
+  if (c->greeted) return true;
+  c->greeted = true;
+  if (!read_upto(c, H2_PREFACE)) return false;
+  free(cut_front(&c->in, H2_PREFACE).s);
+  return transmit(c, settings, sizeof settings) > 0;
+}
+
+/* Up to the end of the next stream's; records the frames as they came. */
+static bool read_http2(conn *c) {
+  frame f = {0};
+  bytes request = {0};
+  bool ended = false;
+  if (!greet(c)) return false;
+  while (!ended && read_frame(c, &f) && acknowledge(c, &f)) {
+    bytes all = cut_front(&c->in, H2_FRAME + f.length);
+    bool ours = f.type == H2_HEADERS || f.type == H2_DATA;
+    if (f.type == H2_HEADERS) c->stream = f.stream;
+    ended = ours && f.flags & H2_END_STREAM;
+    if (ours) add(&request, all.s, all.n);
+    free(all.s);
+  }
+  record(request);
+  return ended;
+}
+
 static bool read_request(conn *c) {
-  size_t end = read_behind(c, 0, "\r\n\r\n");
-  if (end > 0) end = read_body(c, end);
-  return end > 0 && record(c, end);
+  return c->h2 ? read_http2(c) : read_http1(c);
 }
 
 static bool read_head(conn *c) {
   size_t end = read_behind(c, 0, "\r\n\r\n");
-  return end > 0 && record(c, end);
+  if (end > 0) record(cut_front(&c->in, end));
+  return end > 0;
 }
 
-static bool take_bytes(conn *c, const bytes *number) {
-  size_t n = strtoul(number->s, NULL, 10);
-  return read_upto(c, n) && record(c, n);
+static bool take_bytes(conn *c, const bytes *count) {
+  size_t all = strtoul(count->s, NULL, 10);
+  if (!read_upto(c, all)) return false;
+  record(cut_front(&c->in, all));
+  return true;
+}
+
+static bool put_step(conn *c, const bytes *b, size_t most) {
+  if (!c->h2) return put(c, b, most);
+  bytes frames = addressed(c, b);
+  bool done = put(c, &frames, most);
+  free(frames.s);
+  return done;
 }
 
 /* ---- steps; each says whether the script goes on ---- */
@@ -307,7 +414,7 @@ static bool do_reset(conn *c) {
 }
 
 static bool do_piece(conn *c, const bytes *b) {
-  if (!put(c, b, b->n)) return false;
+  if (!put_step(c, b, b->n)) return false;
   let_it_read(c);
   return true;
 }
@@ -319,8 +426,8 @@ static bool run_step(conn *c, const step *s) {
   if (strcmp(verb, "request") == 0) return read_request(c);
   if (strcmp(verb, "head") == 0) return read_head(c);
   if (strcmp(verb, "take") == 0) return take_bytes(c, &s->data);
-  if (strcmp(verb, "send") == 0) return put(c, &s->data, PIECE);
-  if (strcmp(verb, "drip") == 0) return put(c, &s->data, 1);
+  if (strcmp(verb, "send") == 0) return put_step(c, &s->data, PIECE);
+  if (strcmp(verb, "drip") == 0) return put_step(c, &s->data, 1);
   if (strcmp(verb, "piece") == 0) return do_piece(c, &s->data);
   if (strcmp(verb, "wait") == 0) return take_permit();
   if (strcmp(verb, "hold") == 0) return linger(c), false;
@@ -356,9 +463,15 @@ static bool start_tls(conn *c) {
   if (!peer.tls) return true;
   c->ssl = SSL_new(peer.tls);
   if (!c->ssl || SSL_set_fd(c->ssl, c->fd) != 1) return false;
-  if (SSL_accept(c->ssl) == 1) return true;
-  if (SSL_get_verify_mode(c->ssl) != SSL_VERIFY_NONE) do_close(c, false);
-  return false;
+  if (SSL_accept(c->ssl) != 1) {
+    if (SSL_get_verify_mode(c->ssl) != SSL_VERIFY_NONE) do_close(c, false);
+    return false;
+  }
+  const unsigned char *agreed = NULL;
+  unsigned n = 0;
+  SSL_get0_alpn_selected(c->ssl, &agreed, &n);
+  c->h2 = n == 2;
+  return true;
 }
 
 static void forget(conn *c) {
@@ -632,6 +745,19 @@ static void ask_clients(SSL_CTX *t, const char *ca) {
   if (SSL_CTX_load_verify_locations(t, ca, NULL) != 1) die(ca);
 }
 
+/* For "h2" alone; who does not offer it speaks HTTP/1. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+                   const unsigned char *in, unsigned in_n, void *unused) {
+  (void)ssl, (void)unused;
+  for (unsigned at = 0; at + 3 <= in_n; at += in[at] + 1u) {
+    if (in[at] != 2 || memcmp(in + at + 1, "h2", 2) != 0) continue;
+    *out = in + at + 1;
+    *out_n = 2;
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
 static void raise_nofile(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -656,7 +782,12 @@ int main(int argc, char **argv) {
   raise_nofile();
   init_changed();
   if (argc >= 3) peer.tls = tls_context(argv[1], argv[2]);
-  if (argc == 4) ask_clients(peer.tls, argv[3]);
+  for (int i = 3; i < argc; i++) {
+    if (strcmp(argv[i], "h2") == 0)
+      SSL_CTX_set_alpn_select_cb(peer.tls, on_alpn, NULL);
+    else
+      ask_clients(peer.tls, argv[i]);
+  }
   int listener = bind_loopback(&port);
   if (pthread_create(&t, NULL, listen_on, &listener) != 0) die("thread");
   printf("%d\n", port);

@@ -147,16 +147,15 @@ Server.__close = Server.close
 Server.__gc = Server.close
 
 --- Starts a server; `tls = {cert =, key =}` makes it one of HTTPS, which with
--- `asks = ca` lets in only who shows a certificate of that CA.
+-- `asks = ca` lets in only who shows a certificate of that CA; `http2` makes it
+-- one of HTTP/2 besides: what it sends are frames then (http2.lua).
 return function(posix, program, options)
   local tls = options and options.tls
-  local process = assert(posix.spawn({
-    program,
-    tls and tls.cert,
-    tls and tls.key,
-    tls and options.asks,
-    patience = PATIENCE,
-  }))
+  local argv = { program, tls and tls.cert, tls and tls.key,
+    patience = PATIENCE }
+  if tls and options.asks then argv[#argv + 1] = options.asks end
+  if tls and options.http2 then argv[#argv + 1] = "h2" end
+  local process = assert(posix.spawn(argv))
   local port = math.tointeger(process:read_line() or error("no peer started"))
   local url = tls and "https://localhost:%d" or "http://127.0.0.1:%d"
   local self = { process = process, port = port, url = url:format(port) }
