@@ -73,7 +73,12 @@ local samples = {
     { set = "headers = { { 'User-Agent', 'me' }, { 'Cookie', 'a=b' } }" },
     { set = "headers = { { 'X-Sample', '' } }" },
   },
-  http_version = { { set = "http_version = '1.1'", unfelt = true } },
+  http_version = {
+    { set = "http_version = '1.1'", unfelt = true },
+    -- no connection stays: what stands serves whoever offers no less
+    { set = "http_version = '2'", ask = "peer.https2",
+      probe = "tls = { ca = peer.ca }" },
+  },
   json = { { set = "method = 'POST', json = { a = 1 }" } },
   length = { { set = "method = 'PUT', length = 0, body = function() end" } },
   interface = {
@@ -686,6 +691,7 @@ describe("A recycled handle", function()
       encrypted = certificates.client.encrypted,
       password = certificates.client.password,
       other_pin = certificates.other_pin,
+      https2 = nginx.https2_once .. "/small",
     }
   end)
   teardown(function() server:close() end)
@@ -697,7 +703,7 @@ describe("A recycled handle", function()
     -- the outcome, without what differs from run to run
     local function show(page, err)
       if page then
-        print(page.status, page.request.method, page.body)
+        print(page.status, page.request.method, page.body, page.http_version)
       else
         print(err.code, err.phase, (err.message:gsub("%d+ ms", "- ms")))
       end

@@ -293,11 +293,12 @@ void cw_engine_stir(cw_engine *e, cw_link *news) {
   e->stirred = true;
 }
 
-/* Its connection may be used again. HTTP/2 may say something at any time. */
+/* Its connection may be used again. */
 static void leave_connection(cw_engine *e, const cw_transfer *t) {
-  if (!t->connected || !t->connection || !t->http1) return;
-  int64_t spared = cw_transfer_seen_whole(t) ? SOON_US : 0;
-  cw_watch_idle(&e->watch, t->connection, e->now + spared);
+  if (!t->connected || !t->connection) return;
+  bool talks = !cw_transfer_speaks_http1(t);
+  int64_t spared = talks || cw_transfer_seen_whole(t) ? SOON_US : 0;
+  cw_watch_idle(&e->watch, t->connection, talks, e->now + spared);
 }
 
 /* The law's side of it: out of the rings, into the counters. Whoever waits for
@@ -343,6 +344,11 @@ static void leave(cw_engine *e, cw_transfer *t, cw_end why) {
   remove_handle(e, t);
 }
 
+/* Nothing has come of the response, and need not have been asked for. */
+static bool in_vain(const cw_transfer *t, CURLcode result) {
+  return t->refused || cw_transfer_stale(t, result);
+}
+
 /* The same once more: nobody but the peer has noticed anything. */
 static bool start_again(cw_engine *e, cw_transfer *t) {
   e->running = true;
@@ -358,7 +364,7 @@ static bool start_again(cw_engine *e, cw_transfer *t) {
 
 /* The stream has ended, well or not. */
 static void finish(cw_engine *e, cw_transfer *t, CURLcode result) {
-  if (t->doomed || (t->refused && start_again(e, t))) return;
+  if (t->doomed || (in_vain(t, result) && start_again(e, t))) return;
   cw_end why = t->done_as;
   if (t->draining) {
     leave(e, t, why);

@@ -67,6 +67,8 @@ static const struct {
   {CURLE_PROXY, CW_ERR_PROXY},
   {CURLE_COULDNT_RESOLVE_HOST, CW_ERR_RESOLVE},
   {CURLE_COULDNT_CONNECT, CW_ERR_CONNECT},
+  {CURLE_HTTP2, CW_ERR_CLOSED}, /* its session is over */
+  {CURLE_HTTP2_STREAM, CW_ERR_CLOSED},
   {CURLE_INTERFACE_FAILED, CW_ERR_CONNECT},
   {CURLE_NO_CONNECTION_AVAILABLE, CW_ERR_CONNECT},
   {CURLE_PARTIAL_FILE, CW_ERR_TRUNCATED},
@@ -122,6 +124,8 @@ static const char *line_too_long(CURLcode curl, cw_phase phase,
                                  const char *detail) {
   if (curl == CURLE_OUT_OF_MEMORY && phase == CW_PHASE_HEADERS)
     return "a header line is over libcurl's limit of 100 KiB";
+  if (strstr(detail, "nghttp2_session_mem_recv() returned -902"))
+    return "headers of HTTP/2 are over libcurl's limit of 128 KiB";
   if (strcmp(detail, "Out of memory in chunked-encoding") == 0)
     return "a trailer line is over libcurl's limit of 4 KiB";
   return NULL;
@@ -134,23 +138,52 @@ static const char *without_url(const char *detail) {
   return "the environment's proxy is no url of a known scheme";
 }
 
-void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
-                        const char *detail) {
-  cw_code code = cw_error_code(curl);
-  /* a malformed chunk is a "receive error" to libcurl, but for its words */
+/* A stream ends so when the peer breaks the rules, whoever says so first (RFC
+** 9113 section 7); with the other codes the peer gives it up. */
+static bool breaks_rules(const char *detail) {
+  static const char *const names[] = {"PROTOCOL_ERROR", "FLOW_CONTROL_ERROR",
+                                      "STREAM_CLOSED", "FRAME_SIZE_ERROR",
+                                      "COMPRESSION_ERROR"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strstr(detail, names[i])) return true;
+  return false;
+}
+
+/* What libcurl tells by its words alone. */
+static cw_code code_in_words(CURLcode curl, cw_phase phase,
+                             const char *detail) {
+  /* a malformed chunk is a "receive error" */
   if (curl == CURLE_RECV_ERROR && strstr(detail, "chunked-encoding"))
-    code = CW_ERR_PROTOCOL;
+    return CW_ERR_PROTOCOL;
+  if (curl == CURLE_HTTP2_STREAM && breaks_rules(detail))
+    return CW_ERR_PROTOCOL;
+  if (strstr(detail, "nghttp2_session_mem_recv() returned"))
+    return CW_ERR_PROTOCOL;
+  /* a connection of HTTP/2 that ends before there is any response */
+  if (curl == CURLE_PARTIAL_FILE && phase == CW_PHASE_HEADERS)
+    return CW_ERR_CLOSED;
   /* since TLS 1.3 a server judges our certificate after the handshake */
   if ((curl == CURLE_RECV_ERROR || curl == CURLE_SEND_ERROR) &&
       phase != CW_PHASE_BODY && strstr(detail, " alert "))
-    code = CW_ERR_TLS;
+    return CW_ERR_TLS;
+  return cw_error_code(curl);
+}
+
+static const char *words_for(CURLcode curl, const char *detail) {
+  if (curl == CURLE_HTTP2 && !*detail)
+    return "the server has given the HTTP/2 connection up";
+  return *detail ? without_url(detail) : curl_easy_strerror(curl);
+}
+
+void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
+                        const char *detail) {
+  cw_code code = code_in_words(curl, phase, detail);
   const char *limit = line_too_long(curl, phase, detail);
   if (limit) cw_error_set(e, CW_ERR_TOO_LARGE, phase, "%s", limit);
   /* the one argument that is not ours: a trailer or first header line */
   if (curl == CURLE_BAD_FUNCTION_ARGUMENT && phase != CW_PHASE_REQUEST)
     cw_error_set(e, code, phase, "a header line cannot be read");
-  cw_error_set(e, code, phase_of(code, phase), "%s",
-               *detail ? without_url(detail) : curl_easy_strerror(curl));
+  cw_error_set(e, code, phase_of(code, phase), "%s", words_for(curl, detail));
   e->curl = curl;
 }
 

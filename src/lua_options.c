@@ -129,6 +129,18 @@ static void read_tls(lua_State *L, int value, const cw_option *row,
   if (fault) wrong(L, row, fault);
 }
 
+static void take_choice(lua_State *L, const cw_option *row, cw_settings *s,
+                        cw_option_id id, int i) {
+  const char *lacks = cw_option_lacks(id, i);
+  if (!lacks) {
+    cw_settings_integer(s, id, i);
+    return;
+  }
+  push_name(L, row);
+  cwl_raise(L, "option '%s': \"%s\" cannot be had, %s", lua_tostring(L, -1),
+            row->choices[i], lacks);
+}
+
 static void read_choice(lua_State *L, int value, const cw_option *row,
                         cw_settings *s, cw_option_id id) {
   if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
@@ -136,7 +148,7 @@ static void read_choice(lua_State *L, int value, const cw_option *row,
   const char *text = lua_tolstring(L, value, &n);
   for (int i = 0; row->choices[i]; i++)
     if (strcmp(row->choices[i], text) == 0 && strlen(text) == n) {
-      cw_settings_integer(s, id, i);
+      take_choice(L, row, s, id, i);
       return;
     }
   push_name(L, row);

@@ -13,8 +13,9 @@
 #include "route.h"
 #include "version.h"
 
-static const char *const http_versions[] = {"1.1", NULL};
-static const long http_version_ids[] = {CURL_HTTP_VERSION_1_1};
+static const char *const http_versions[] = {"1.1", "2", "3", NULL};
+static const long http_version_ids[] = {
+  CURL_HTTP_VERSION_1_1, CURL_HTTP_VERSION_2TLS, CURL_HTTP_VERSION_3};
 static const char *const tls_versions[] = {"1.0", "1.1", "1.2", "1.3", NULL};
 
 enum { DAY = 86400 };
@@ -80,7 +81,8 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
            "takes a default away"},
   [CW_OPT_HTTP_VERSION] = {.name = "http_version", .kind = CW_KIND_CHOICE,
     .id = CURLOPT_HTTP_VERSION, .choices = http_versions, .standard = "1.1",
-    .doc = "the newest HTTP version to offer"},
+    .doc = "the newest HTTP version to offer, over TLS; the server may choose "
+           "an older one"},
   [CW_OPT_JSON] = {.name = "json", .kind = CW_KIND_VALUE,
     .id = CURLOPT_POSTFIELDS, .requests_only = true, .unsealed = true,
     .doc = "a value is sent, as http.json encodes it"},
@@ -266,6 +268,14 @@ cw_option_id cw_option_find(const char *group, const char *name) {
                                    same_group(cw_options[id].group, group)))
     id++;
   return id;
+}
+
+const char *cw_option_lacks(cw_option_id id, long choice) {
+  cw_features has = cw_features_of_libcurl();
+  if (id != CW_OPT_HTTP_VERSION) return NULL;
+  if (choice == 1 && !has.http2) return "libcurl was built without HTTP/2";
+  if (choice == 2 && !has.http3) return "libcurl was built without HTTP/3";
+  return NULL;
 }
 
 bool cw_option_group(const char *name) {

@@ -129,6 +129,10 @@ const char *cw_option_libcurl(const cw_option *row);
 ** when there is none. */
 cw_option_id cw_option_find(const char *group, const char *name);
 
+/* Why this libcurl cannot do what the row's choice of that index says; NULL: it
+** can. */
+const char *cw_option_lacks(cw_option_id id, long choice);
+
 bool cw_option_group(const char *name); /* whether there is such a group */
 
 /* The full name nearest to 'name' in 'group', or NULL when none is near. */

@@ -139,10 +139,12 @@ static cw_headers *fields_for(cw_transfer *t) {
   return *fields;
 }
 
-/* A status line of HTTP/2 is libcurl's own doing, but only where HTTP/2 was
-** offered: else the peer wrote it, and libcurl would believe that. */
+/* A status line of HTTP/2 is libcurl's own doing, and without a reason, but
+** only where HTTP/2 was offered: else the peer wrote it, and libcurl would
+** believe that. */
 static bool spoken(const cw_transfer *t) {
-  return *t->response->http_version == '1' || !t->http1;
+  return *t->response->http_version == '1' ||
+         (!t->http1 && !*t->response->reason);
 }
 
 static bool take_status(cw_transfer *t, cw_text line) {
@@ -245,17 +247,27 @@ static uint64_t name_of(const char *ip, int port, int local_port) {
   return (name ^ (unsigned)local_port) * 1099511628211u;
 }
 
+/* libcurl asks anew, by HTTP/1.1, when it is told so (HTTP_1_1_REQUIRED), in
+** mid-body too: another response would be taken for the rest of this one. */
+static int not_twice(cw_transfer *t) {
+  refuse(t, CW_ERR_CLOSED, "the server has given its response up");
+  return CURL_PREREQFUNC_ABORT;
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
-** taken for the answer. */
+** taken for the answer. One of HTTP/2 that will not do is not given up by
+** libcurl unless it is told. */
 static int on_connected(void *data, char *ip, char *local_ip, int port,
                         int local_port) {
   (void)local_ip;
   cw_transfer *t = data;
+  if (t->response->final) return not_twice(t);
   t->connection = name_of(ip, port, local_port);
   bool fit = t->connection == 0 ||
              t->calls.take(t->calls.data, t->connection, local_port, t->socket);
   t->refused = !fit && !t->fresh; /* once, whatever happens */
+  if (t->refused) forbid_reuse(t);
   if (t->refused) return CURL_PREREQFUNC_ABORT;
   t->worn |= t->connected; /* libcurl tries again, on another connection */
   t->connected = true;
@@ -554,19 +566,49 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->connect_us = microseconds(request, CW_OPT_TIMEOUT_CONNECT);
   t->first_byte_us = microseconds(request, CW_OPT_TIMEOUT_FIRST_BYTE);
   t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);
-  t->http1 = only_http1(request);
+  t->http1 = only_http1(request) || !t->https;
   CURLcode rc = set_all(t, request);
   if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
   return rc == CURLE_OK;
 }
 
-bool cw_transfer_again(cw_transfer *t) {
-  t->refused = false;
+static int64_t measured(const cw_transfer *t, CURLINFO what) {
+  curl_off_t value = 0;
+  curl_easy_getinfo(t->easy, what, &value);
+  return value;
+}
+
+static CURLcode insist_on_fresh(cw_transfer *t) {
   t->fresh = true;
+  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+}
+
+bool cw_transfer_again(cw_transfer *t) {
+  t->connected = t->refused = false;
   t->detail[0] = '\0';
   t->socket = CURL_SOCKET_BAD;
   enter_phase(t);
-  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
+  return undo_once(t) == CURLE_OK && insist_on_fresh(t) == CURLE_OK;
+}
+
+static bool sends_nothing(const cw_transfer *t) {
+  const char *method = "";
+  curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_METHOD, &method);
+  return (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0) &&
+         measured(t, CURLINFO_SIZE_UPLOAD_T) == 0;
+}
+
+bool cw_transfer_stale(const cw_transfer *t, CURLcode result) {
+  long connects = 1;
+  bool ended = result == CURLE_HTTP2 || result == CURLE_PARTIAL_FILE;
+  if (!ended || t->fresh || t->header_bytes || cw_transfer_speaks_http1(t))
+    return false;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  return connects == 0 && sends_nothing(t);
+}
+
+bool cw_transfer_speaks_http1(const cw_transfer *t) {
+  return t->http1 || *t->response->http_version == '1';
 }
 
 /* libcurl closes the connection when the read that brought the end of the
@@ -576,12 +618,6 @@ bool cw_transfer_again(cw_transfer *t) {
 bool cw_transfer_seen_whole(const cw_transfer *t) {
   return t->response->length > 0 && t->body->came > 0 &&
          t->head_round == *t->round;
-}
-
-static int64_t measured(const cw_transfer *t, CURLINFO what) {
-  curl_off_t us = 0;
-  curl_easy_getinfo(t->easy, what, &us);
-  return us;
 }
 
 static void copy_address(const cw_transfer *t, cw_info *info) {
@@ -723,8 +759,10 @@ void cw_transfer_resume(cw_transfer *t) {
   if (rc) cw_error_from_curl(t->error, rc, CW_PHASE_BODY, t->detail);
 }
 
+/* Over HTTP/2 giving a stream up leaves its connection as it is. */
 bool cw_transfer_drain(cw_transfer *t) {
   int64_t length = t->response->length;
+  if (!cw_transfer_speaks_http1(t)) return false;
   t->drain_limit = t->https ? DRAIN_TLS : DRAIN_PLAIN;
   if (!t->response->final) return false;
   if (length >= 0 && (uint64_t)length - t->body->came > t->drain_limit)

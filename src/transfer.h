@@ -77,7 +77,7 @@ typedef struct cw_transfer {
   bool https;
   cw_proxy proxy; /* which it may go through */
   bool decode;    /* a coded body is to be decoded by its reader */
-  bool http1;     /* nothing newer is offered */
+  bool http1;     /* nothing newer is offered: not without TLS */
   bool wanted;    /* a call waits for it: its idle time counts */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
@@ -120,6 +120,14 @@ void cw_transfer_detach(cw_transfer *t);
 ** prepares for the same once more, on a new one. Once it is out of the multi
 ** handle. False: out of memory. */
 bool cw_transfer_again(cw_transfer *t);
+
+/* The connection, used before, ended before it was noticed: to be asked again.
+** Over HTTP/1 libcurl does so by itself. */
+bool cw_transfer_stale(const cw_transfer *t, CURLcode result);
+
+/* Whether its connection is one of HTTP/1, where one request follows the other;
+** not before something has come of the response, if more was offered. */
+bool cw_transfer_speaks_http1(const cw_transfer *t);
 
 /* Whether libcurl has looked for bytes behind the response. */
 bool cw_transfer_seen_whole(const cw_transfer *t);

@@ -139,9 +139,18 @@ bool cw_watch_named(const cw_watch *w, uint64_t name) {
   return find(w, name) != 0;
 }
 
-void cw_watch_idle(cw_watch *w, uint64_t name, int64_t look_at) {
+void cw_watch_idle(cw_watch *w, uint64_t name, bool talks, int64_t look_at) {
   int at = find(w, name);
-  if (at) w->table[at - 1].look_at = look_at;
+  if (!at) return;
+  w->table[at - 1].talks = talks;
+  w->table[at - 1].look_at = look_at;
+}
+
+/* Of HTTP/2 in TLS: libcurl takes an end that is said (by close_notify) for no
+** end (cf_h2_is_alive: it reads 0 bytes). */
+static bool ended(int fd) {
+  struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+  return poll(&p, 1, 0) > 0;
 }
 
 static bool silent(int fd) {
@@ -152,7 +161,8 @@ static bool silent(int fd) {
 
 bool cw_watch_untouched(const cw_watch *w, uint64_t name, int64_t now) {
   int at = find(w, name);
-  return !at || w->table[at - 1].look_at > now || silent(at - 1);
+  if (!at || w->table[at - 1].look_at > now) return true;
+  return w->table[at - 1].talks ? !ended(at - 1) : silent(at - 1);
 }
 
 bool cw_watch_hold(cw_watch *w, int fd) {

@@ -18,6 +18,7 @@ typedef struct cw_watched {
   bool stale;       /* closed since: epoll has forgotten it */
   bool dirty;       /* in the list of those to tell epoll about */
   bool held;        /* a socket that libcurl was given */
+  bool talks;       /* of HTTP/2: something may come on it at any time */
   int at;           /* 1 + its place in the poll set; 0: not there */
   int next;         /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;    /* of a held one: its connection; 0: not known */
@@ -59,8 +60,9 @@ bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
 bool cw_watch_named(const cw_watch *w, uint64_t name);
 
 /* The connection of that name waits for its next user; who takes it before
-** 'look_at' need not look whether it is untouched. */
-void cw_watch_idle(cw_watch *w, uint64_t name, int64_t look_at);
+** 'look_at' need not look whether it is untouched. What comes on one that
+** 'talks' is libcurl's to judge, but for its end. */
+void cw_watch_idle(cw_watch *w, uint64_t name, bool talks, int64_t look_at);
 
 /* Somebody takes it. False: bytes have come on it, or its end, that nobody has
 ** asked for. */

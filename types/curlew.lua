@@ -40,7 +40,7 @@
 ---@field file? string|file* a file is sent: path, or a handle from where it stands
 ---@field form? any fields are sent, url-encoded: name = value, name = {values}, or {{name, value}, ...}
 ---@field headers? table name = value, name = {values}, or {{name, value}, ...}; false takes a default away
----@field http_version? "1.1" the newest HTTP version to offer
+---@field http_version? "1.1"|"2"|"3" the newest HTTP version to offer, over TLS; the server may choose an older one
 ---@field interface? string network interface, address or name to connect from; "if!eth0" is an interface only, "host!name" no interface
 ---@field ip? 4|6 connect to addresses of this IP version only
 ---@field json? any a value is sent, as http.json encodes it
