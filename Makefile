@@ -157,6 +157,23 @@ test: rock support ## install what is missing and the rock, run the specs
 stress: rock support ## the specs with a collector that never rests
 	@script/stress $(tree_dirs) $(ARGS)
 
+# The same over other transports (spec/support/over.lua), but for what is about
+# plain HTTP or about HTTP/1, and what takes long. HTTP/2 is over TLS always:
+# make tls has the specs whose bytes HTTP/2 does not know.
+over_tls := error leaks request timeout transfer
+over_http2 := body headers leaks limit read reader save timeout wait
+over = CURLEW_OVER=$@ script/suite $(tree_dirs) --exclude-tags=$(but_$@) \
+  $(or $(ARGS),$(over_$@:%=spec/%_spec.lua))
+but_tls := plain,long
+but_http2 := plain,http1,long
+
+.PHONY: tls http2
+tls: rock support ## the specs of requests and transfers over TLS
+	@$(over)
+
+http2: rock support ## the specs that can, over HTTP/2
+	@$(over)
+
 # Order: nothing can be built before the needs are there.
 .PHONY: test-needs check-needs bench-needs
 test-needs:
@@ -206,9 +223,9 @@ $(asan_dir)/unpreload.so: script/unpreload.c Makefile
 
 # ---- check it --------------------------------------------------------------
 .PHONY: check lint valgrind
-check: ## test, lint, asan, stress, and one summary: what CI runs
+check: ## test, tls, http2, lint, asan, stress, one summary: what CI runs
 	@script/needs check
-	@MAKE="$(MAKE)" script/check test lint asan stress
+	@MAKE="$(MAKE)" script/check test tls http2 lint asan stress
 
 # One file a process: clang-tidy 14 misreads va_start after the first one.
 lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
@@ -272,5 +289,5 @@ clean: ## remove all that was built
 	rm -rf build curlew
 
 help: ## these lines
-	@sed -n 's/^\([a-z]*\):[^#]*## */\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+	@sed -n 's/^\([a-z0-9]*\):[^#]*## */\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
 	  awk -F '\t' '{ printf "  make %-10s %s\n", $$1, $$2 }'

@@ -559,7 +559,7 @@ describe("check = true", function()
   end)
 
   for _, status in ipairs { 101, 300, 301, 304, 400, 500, 599, 999 } do
-    it(("refuses a %d"):format(status), function()
+    it(("refuses a %d #http1"):format(status), function()
       server:reply(("HTTP/1.1 %d No\r\n\r\n"):format(status))
       local r, err = http.get(server.url, { check = true })
       assert.is_nil(r)
@@ -617,7 +617,7 @@ describe("check = true", function()
     assert.equal(404, page.status)
   end)
 
-  it("says in a sentence which status it was, and who asked", function()
+  it("says in a sentence which status it was, and who asked #http1", function()
     local _, err = refuse("")
     assert.matches("404 Not Found", tostring(err))
     assert.matches("body_spec%.lua:%d+$", tostring(err))

@@ -516,7 +516,7 @@ describe("No secret of a url stands", function()
     assert_no_secret(tostring(r))
   end)
 
-  it("in the records of leaks, nor in the reports of them", function()
+  it("in the records of leaks, nor in the reports of them #plain", function()
     open_endless(1)
     local kind, code, out, report = support.run([[
       local http = require "curlew"

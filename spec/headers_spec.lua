@@ -129,7 +129,7 @@ describe("header(name)", function()
 end)
 
 describe("pairs(headers)", function()
-  it("gives every line in the order received, repeats and case kept",
+  it("gives every line in the order received, repeats and case kept #http1",
     function()
       assert.same({ "X-b: 2", "sEt-CoOkIe: a=1", "X-A: 1", "x-B: 3",
         "Set-Cookie: b=2", "Content-Length: 2" },
@@ -137,7 +137,7 @@ describe("pairs(headers)", function()
           .. "Set-Cookie: b=2\r\n")))
     end)
 
-  it("may run twice at once", function()
+  it("may run twice at once #http1", function()
     local headers = view_of("X-A: 1\r\n")
     local seen = {}
     for outer in pairs(headers) do
@@ -147,7 +147,7 @@ describe("pairs(headers)", function()
       "Content-LengthContent-Length" }, seen)
   end)
 
-  it("holds the view itself", function()
+  it("holds the view itself #http1", function()
     local list = {}
     local step, state, first = pairs(view_of("X-A: 1\r\n"))
     collectgarbage()
@@ -171,7 +171,7 @@ describe("#headers", function()
 end)
 
 describe("The view", function()
-  it("is read-only and says so, with the line", function()
+  it("is read-only and says so, with the line #http1", function()
     local headers = view_of("X-A: 1\r\n")
     for _, name in ipairs { "X-A", "x-a", "X-New" } do
       local fine, why = pcall(function() headers[name] = "2" end)
@@ -190,7 +190,7 @@ describe("The view", function()
     assert.equal("headers", http.type(view_of("")))
   end)
 
-  it("stays valid after the response is closed and collected", function()
+  it("stays valid after the response is closed and collected #http1", function()
     local gone = setmetatable({}, { __mode = "k" })
     local headers
     do

@@ -389,7 +389,7 @@ describe("Closing", function()
   describe("over plain HTTP", function()
     before_each(function() server = support.server() end)
 
-    it("drains a rest that is there", function()
+    it("drains a rest that is there #http1", function()
       local r = half_read(100000)
       send_rest(100000)
       assert.same({ drained = 40000, cut = 0 }, close(r))
@@ -406,17 +406,17 @@ describe("Closing", function()
       assert.equal(1, server:connections())
     end)
 
-    it("cuts at once when more than 64 KiB are to come", function()
+    it("cuts at once when more than 64 KiB are to come #plain", function()
       local r = half_read(60000 + 65537)
       send_rest(60000 + 65537)
       assert.same({ drained = 0, cut = 1 }, close(r))
     end)
 
-    it("does not wait for a rest that is not there", function()
+    it("does not wait for a rest that is not there #http1", function()
       assert.same({ drained = 0, cut = 1 }, close(half_read(100000)))
     end)
 
-    it("drains an end that was not declared", function()
+    it("drains an end that was not declared #http1", function()
       server:script { "request", { send = CHUNKED .. "2\r\nhe\r\n" }, "wait",
         { send = "3\r\nllo\r\n0\r\n\r\n" }, "hold" }
       local r = assert(http.get(server.url))
@@ -427,7 +427,7 @@ describe("Closing", function()
       assert.same({ drained = 3, cut = 0 }, close(r))
     end)
 
-    it("reads no more than 64 KiB of what does not end", function()
+    it("reads no more than 64 KiB of what does not end #plain", function()
       server:script { "request", { send = CHUNKED }, { loop = {
         { send = "4000\r\n" .. bytes(0x4000) .. "\r\n" } } } }
       local r = assert(http.get(server.url))
@@ -496,7 +496,7 @@ describe("A record", function()
     return records[#records]
   end
 
-  it("of a leak says all that is known", function()
+  it("of a leak says all that is known #http1", function()
     local function forget()
       local r = http.get(url)
       assert.equal(1000, #r:read(1000))
@@ -772,7 +772,7 @@ describe("leaks.records", function()
     assert.equal("1\n2\n3\n4\n1\n", out)
   end)
 
-  it("are of one place when line, method and host are", function()
+  it("are of one place when line, method and host are #plain", function()
     local out = run [[
       local function one(url) assert(http.get(url)) end
       one(arg[1] .. "/slow") collectgarbage()

@@ -64,7 +64,7 @@ assert(collectgarbage("count") > 10 * 1024)
   }
 
   for name, way in pairs(ways) do
-    it("of 2,000 beside a 10 MB heap stays within max_open, " .. name,
+    it("of 2,000 beside a 10 MB heap stays within max_open #long, " .. name,
       function()
         assert.equal("256\ttrue\t2000\n", child(HEAP .. way .. [[
 for _ = 1, 2000 do leak() end
@@ -74,7 +74,7 @@ print(http.limits().max_open, s.high_water <= 256, s.opened)
 ]]))
       end)
 
-    it("costs one collection a max_open, " .. name, function()
+    it("costs one collection a max_open #long, " .. name, function()
       assert.equal("62\n", child(way .. [[
 collectgarbage("stop")
 http.limits { max_open = 32 }
@@ -84,7 +84,7 @@ print(count("forced_collections"))
     end)
   end
 
-  it("never holds more than a max_open that was set", function()
+  it("never holds more than a max_open that was set #long", function()
     assert.equal("32\t32\n", child [[
 collectgarbage("stop")
 http.limits { max_open = 32 }
@@ -446,7 +446,7 @@ print(count("forced_collections"), n < 40, count("leaked") == n - 1)
 ]]))
   end)
 
-  it("a loop that leaks goes on", function()
+  it("a loop that leaks goes on #long", function()
     assert.equal("500\n", child(SCARCE .. [[
 for _ = 1, 500 do assert(http.get(url)) end
 print(count("leaked") + count("open"))

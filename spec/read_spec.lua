@@ -299,7 +299,7 @@ describe("lines", function()
     assert.is_nil((http.lines { server.url })())
   end)
 
-  it("of a client know its defaults", function()
+  it("of a client know its defaults #http1", function()
     serve { { send = declared("a\nb") } }
     local client <close> = http.client { base_url = server.url,
       headers = { ["X-A"] = "1" } }

@@ -445,7 +445,7 @@ describe("Headers", function()
     assert.equal("1", shown["x-a"])
   end)
 
-  it("by default are Host, User-Agent and two of Accept's alone", function()
+  it("by default are Host, User-Agent and two of Accept's #plain", function()
     asked("/")
     local list = lines()
     table.sort(list)

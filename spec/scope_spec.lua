@@ -1,5 +1,5 @@
 --- Every way a scope can end: what is released at once, what waits for the
--- collector, and which counter says so. Each row over plain HTTP and TLS, as
+-- collector, and which counter says so. Each row over HTTP, TLS and HTTP/2, as
 -- `local r <close> = get()` and as plain `local r = get()`.
 
 local support = require "spec.support"
@@ -9,7 +9,8 @@ local scheduler = require "spec.support.scheduler"
 local leaks = require "curlew.leaks"
 
 -- How many scopes a row runs.
-local COUNTS = { http = { 10, 1000 }, https = { 10, 100 } }
+local COUNTS = { http = { 10, 1000 }, https = { 10, 100 },
+  https2 = { 10, 100 } }
 
 local VALUES = { "text", {}, 42, false, print, coroutine.create(print),
   setmetatable({}, { __tostring = error }) }
@@ -394,11 +395,17 @@ local rows = {
 
 -- ---- running them ----
 
-local nginx, options
+local KINDS = { "http", "https", "https2" }
+
+local nginx
+local options_of = {} -- by kind
 
 setup(function()
   nginx = support.nginx()
-  options = { tls = { ca = nginx.ca } }
+  for _, kind in ipairs(KINDS) do
+    options_of[kind] = { tls = { ca = nginx.ca },
+      http_version = kind == "https2" and "2" or nil }
+  end
 end)
 
 -- What has moved since, nothing else: { tbc = 10, opened = 10 }.
@@ -417,6 +424,7 @@ end
 -- found open when it opened the next.
 local function environment(kind, row, run, server)
   local url = server and server.url or nginx[kind] .. (row.path or "/slow")
+  local options = options_of[kind]
   local env = { http = http, errs = errs, VALUES = VALUES }
   setmetatable(env, { __index = _G })
   function env.get(client)
@@ -444,9 +452,10 @@ local function ways_of(row, scoped, env)
 end
 
 local function canned(kind, steps)
-  local tls
-  if kind == "https" then tls = support.certificates().good end
-  return support.server({ tls = tls }):script(steps)
+  local tls, http2 = nil, kind == "https2"
+  if kind ~= "http" then tls = support.certificates().good end
+  return support.server({ tls = tls, http2 = http2, translated = http2 })
+    :script(steps)
 end
 
 -- Runs n scopes of a row, or each of its ways once if there are more; nothing
@@ -505,7 +514,7 @@ local SENTENCE = {
   client = "is released with its client when its scope %s",
 }
 
-for _, kind in ipairs { "http", "https" } do
+for _, kind in ipairs(KINDS) do
   for _, scoped in ipairs { true, false } do
     describe(("A response in a %s variable, over %s,"):format(
       scoped and "<close>" or "plain", kind), function()
@@ -544,12 +553,13 @@ local function interrupted_everywhere(scope)
   end
 end
 
-for _, kind in ipairs { "http", "https" } do
+for _, kind in ipairs(KINDS) do
   describe(("A response over %s"):format(kind), function()
-    local url, get
+    local url, get, options
 
     setup(function()
       url = nginx[kind] .. "/slow"
+      options = options_of[kind]
       function get() return assert(http.get(url, options)) end
     end)
 

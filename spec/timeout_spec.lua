@@ -82,7 +82,7 @@ describe("timeout.connect", function()
     assert.equal("0\ttrue\n", out)
   end)
 
-  it("ends a TLS handshake that is not answered", function()
+  it("ends a TLS handshake that is not answered #plain", function()
     server:script { "hold" }
     local url = server.url:gsub("^http:", "https:")
     assert_late("tls", "timeout.connect",
@@ -113,14 +113,14 @@ describe("timeout.first_byte", function()
     assert.equal(1, server:connections())
   end)
 
-  it("does not count once the answer has begun", function()
+  it("does not count once the answer has begun #http1", function()
     server:script { "request", { send = "HTTP/1.1 200 OK\r\n" }, "hold" }
     local _, err = http.get(server.url,
       { timeout = { first_byte = SHORT, idle = 3 * SHORT } })
     assert.matches("timeout.idle", err.message, 1, true)
   end)
 
-  it("says what was asked, of whom, and by which line", function()
+  it("says what was asked, of whom, and by which line #plain", function()
     server:script { "request", "hold" }
     local _, err = http.get(server.url, { timeout = { first_byte = SHORT } })
     assert.matches("^GET http://127%.0%.0%.1:%d+/: ", tostring(err))
@@ -131,7 +131,7 @@ end)
 describe("timeout.idle", function()
   local idle = { timeout = { idle = SHORT } }
 
-  it("ends headers that stop", function()
+  it("ends headers that stop #http1", function()
     server:script { "request", { send = "HTTP/1.1 200 OK\r\nX-A: " }, "hold" }
     assert_late("headers", "timeout.idle",
       promptly(http.get, server.url, idle))
@@ -299,7 +299,7 @@ describe("timeout as a number", function()
       promptly(http.get, server.url, { timeout = SHORT }))
   end)
 
-  it("is the limit of the handshake", function()
+  it("is the limit of the handshake #plain", function()
     server:script { "hold" }
     local url = server.url:gsub("^http:", "https:")
     assert_late("tls", "timeout.connect",
@@ -334,7 +334,7 @@ describe("A deadline", function()
       promptly(http.get, server.url, { deadline = SHORT }))
   end)
 
-  it("ends a handshake", function()
+  it("ends a handshake #plain", function()
     server:script { "hold" }
     local url = server.url:gsub("^http:", "https:")
     assert_late("tls", "deadline",

@@ -13,11 +13,13 @@ if not package.searchpath("spec.support", package.path) then
 end
 
 local support = require("spec.support")
+local over = require("spec.support.over")
 local posix = support.posix
 
 local TRIES = 20 -- with naps of up to 100 ms: a resolver's thread may linger
 
 local function load_curlew()
+  if over.transport then over.install(support.certificates().ca) end
   local found, http = pcall(require, "curlew")
   if not found then
     if package.searchpath("curlew", package.path) then

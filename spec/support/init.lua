@@ -22,7 +22,9 @@ local new_httpbin = require("spec.support.httpbin")
 local new_proxy = require("spec.support.proxy")
 local new_nghttpd = require("spec.support.nghttpd")
 
-local support = { posix = posix, build = build }
+local over = require("spec.support.over")
+
+local support = { posix = posix, build = build, over = over.transport }
 
 local suite = { folders = {} } -- what lives as long as the suite
 
@@ -35,6 +37,10 @@ end
 
 --- A server of canned bytes: see server.lua.
 function support.server(options)
+  if over.transport and not options then
+    options = { tls = support.certificates().good, http2 = over.http2,
+      translated = over.http2 }
+  end
   return new_server(posix, build .. "/spec/peer", options)
 end
 
@@ -50,6 +56,9 @@ function support.nginx()
   suite.nginx = suite.nginx
     or new_nginx(posix, support.folder(), here .. "nginx.conf",
       support.certificates())
+  if over.transport then
+    suite.nginx.http = suite.nginx[over.http2 and "https2" or "https"]
+  end
   return suite.nginx
 end
 
@@ -98,7 +107,8 @@ local function environment(more)
     LUA_PATH_5_4 = false,
     LUA_CPATH_5_4 = false,
     LUA_INIT = false,
-    LUA_INIT_5_4 = false,
+    LUA_INIT_5_4 = over.transport and over.init(here .. "over.lua",
+      support.certificates().ca),
   }
   for name, value in pairs(more or {}) do env[name] = value end
   return env

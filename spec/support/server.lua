@@ -7,6 +7,8 @@
 -- Each accepted connection runs the next script; the last script repeats.
 -- A script that ends without saying so closes its connection.
 
+local translate = require("spec.support.translate")
+
 local Server = {}
 Server.__index = Server
 Server.__name = "support.server"
@@ -90,6 +92,7 @@ end
 -- (one write each, the client reads in between), `{loop = {steps}}`, and
 -- `{take = n}` (reads n bytes and records them as a request).
 function Server:script(steps)
+  if self.translated then steps = translate(steps) end
   ask(self, encode_steps("script", steps))
   return self
 end
@@ -148,7 +151,8 @@ Server.__gc = Server.close
 
 --- Starts a server; `tls = {cert =, key =}` makes it one of HTTPS, which with
 -- `asks = ca` lets in only who shows a certificate of that CA; `http2` makes it
--- one of HTTP/2 besides: what it sends are frames then (http2.lua).
+-- one of HTTP/2 besides: what it sends are frames then (http2.lua), unless it is
+-- `translated`, from what its scripts say of HTTP/1.1.
 return function(posix, program, options)
   local tls = options and options.tls
   local argv = { program, tls and tls.cert, tls and tls.key,
@@ -158,6 +162,7 @@ return function(posix, program, options)
   local process = assert(posix.spawn(argv))
   local port = math.tointeger(process:read_line() or error("no peer started"))
   local url = tls and "https://localhost:%d" or "http://127.0.0.1:%d"
-  local self = { process = process, port = port, url = url:format(port) }
+  local self = { process = process, port = port, url = url:format(port),
+    translated = options and options.translated }
   return setmetatable(self, Server)
 end
