@@ -1,6 +1,8 @@
 /* floor: plain libcurl doing the work of bench/get.lua, the measure for it.
 ** One reused handle, safe options set once; headers and body are kept.
-**   floor URL COUNT [show]   prints the CPU seconds (or the last body)
+**   floor URL COUNT [show | cold]
+** prints the CPU seconds, or the last body, or the CPU seconds of the whole
+** process and its memory in KiB. With BENCH_CA, over HTTP/2, trusting that.
 ** SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <stdbool.h>
@@ -37,6 +39,12 @@ static CURL *prepare(const char *url, kept *headers, kept *body) {
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   set_identity(easy);
+  const char *ca = getenv("BENCH_CA");
+  if (ca) {
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+  }
   curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_data);
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, headers);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_data);
@@ -65,6 +73,8 @@ int main(int argc, char **argv) {
   double used = cpu_seconds() - begun;
   if (code)
     fprintf(stderr, "floor: %s\n", curl_easy_strerror(code));
+  else if (argc > 3 && strcmp(argv[3], "cold") == 0)
+    printf("%.6f %ld\n", cpu_seconds(), memory_kib("VmRSS:"));
   else if (argc > 3)
     printf("%.*s", (int)body.used, body.bytes);
   else

@@ -9,7 +9,7 @@ local function millis(s) return ("%.1f ms"):format(s * 1e3) end
 
 function handshakes.tls(server)
   local COUNT, ROUNDS, FIRST, OTHERS = 50, 7, 1, 2
-  local words = (" %s/small %d %s"):format(server.secure, COUNT, server.ca)
+  local words = (" %s/small %d %s"):format(server.fresh, COUNT, server.fresh_ca)
   local a, b = measure.interleaved(ROUNDS, "build/bench/connect" .. words,
     "lua5.4 bench/connect.lua" .. words)
   report.line("a new verified TLS connection, CPU, after the state's first",

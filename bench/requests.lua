@@ -1,6 +1,7 @@
 -- requests: the rows for many small requests, and for responses that are held
 -- or forgotten meanwhile. Each takes a server.
 local measure = require "measure"
+local posix = require "posix_support"
 local report = require "report"
 
 local output, each = measure.output, measure.each
@@ -40,6 +41,37 @@ function requests.sequential(server)
     thousands(b), b / a, "at most 1.15", b / a <= 1.15)
   local x, y, ratio = cpu(one, other)
   line("the same, CPU time", x, y, ratio, "at most 1.25", ratio <= 1.25)
+end
+
+function requests.h2(server)
+  local one = floor .. server.secure .. "/small %d"
+  local other = get .. server.secure .. "/small %d"
+  posix.setenv("BENCH_CA", server.ca)
+  local a = each(instructions, one, 200, 2200)
+  local b = each(instructions, other, 200, 2200)
+  line("sequential GET of 1 KiB over HTTP/2 and TLS, instructions",
+    thousands(a), thousands(b), b / a, "at most 1.10", b / a <= 1.10)
+  local x, y, ratio = cpu(one, other)
+  line("the same, CPU time", x, y, ratio, "-", true)
+  posix.setenv("BENCH_CA", nil)
+end
+
+function requests.many(server)
+  local ROUNDS, what = 11, " " .. server.url .. "/small 20000 64"
+  local a, b = measure.interleaved(ROUNDS, "build/bench/many" .. what,
+    "lua5.4 bench/many.lua" .. what)
+  line("20,000 GETs, 64 at once through a waiter, CPU", report.seconds(a[1]),
+    report.seconds(b[1]), b.ratio[1], "at most 1.2", b.ratio[1] <= 1.2)
+end
+
+function requests.cold(server)
+  local url = server.url .. "/small"
+  local a, b = measure.interleaved(41, floor .. url .. " 1 cold",
+    "lua5.4 bench/cold.lua " .. url)
+  line("cold start: require and one GET, CPU", micros(a[1]), micros(b[1]),
+    b.ratio[1], "at most 1.25", b.ratio[1] <= 1.25)
+  line("the same, memory", report.kib(a[2]), report.kib(b[2]), b.ratio[2], "-",
+    true)
 end
 
 -- Here the floor is curlew itself with nothing else open. libcurl looks for a

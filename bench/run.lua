@@ -9,7 +9,8 @@ local requests = require "requests"
 local server = require "server"
 
 local groups = {
-  { "sequential", requests }, { "beside", requests }, { "calls", requests },
+  { "sequential", requests }, { "h2", requests }, { "many", requests },
+  { "cold", requests }, { "beside", requests }, { "calls", requests },
   { "held", requests }, { "leaking", requests }, { "tls", handshakes },
   { "stream", bodies }, { "file", bodies }, { "text", bodies },
   { "lines", bodies }, { "bombs", bodies }, { "upload", bodies },

@@ -1,5 +1,6 @@
--- server: the peer of the bench, an nginx with one worker, on a port that the
--- kernel chose. /small is 1 KiB, /slow the same 2 ms later, /large is 1 MiB,
+-- server: the peer of the bench, an nginx with one worker, on ports that the
+-- kernel chose: HTTP/1.1, and HTTP/2 over TLS with a certificate of its own.
+-- /small is 1 KiB, /slow the same 2 ms later, /large is 1 MiB,
 -- /raw answers with the header lines as they came, /stalls ends in mid-body
 -- for ten minutes, /sink answers at once and drops what is sent. What is put into
 -- its folder later is under /sent/, by sendfile; a file of /bombs/ is called by
@@ -33,6 +34,9 @@ http {
   scgi_temp_path %s/t5;
   server {
     listen 127.0.0.1:%d;
+    listen 127.0.0.1:%d ssl http2;
+    ssl_certificate %s/ca.pem;
+    ssl_certificate_key %s/ca.key;
     root %s;
     location = /slow { echo_sleep 0.002; echo_exec /small; }
     location = /raw { echo -n "$echo_client_request_headers"; }
@@ -47,7 +51,7 @@ http {
 }
 ]]
 
-local secure_config = [[
+local fresh_config = [[
   server {
     listen 127.0.0.1:%d ssl;
     root %s;
@@ -57,6 +61,11 @@ local secure_config = [[
     keepalive_timeout 0;
   }
 ]]
+
+local certify = "openssl req -x509 -newkey ec -pkeyopt "
+  .. "ec_paramgen_curve:prime256v1 -nodes -days 30 -subj /CN=localhost "
+  .. "-addext subjectAltName=IP:127.0.0.1 -keyout %s/ca.key -out %s/ca.pem "
+  .. "2>/dev/null"
 
 local server = {}
 
@@ -111,12 +120,12 @@ local function write_bundle(path, own)
 end
 
 -- What the configuration says of TLS; the socket, its url and the CAs.
-local function secure(dir)
+local function fresh(dir)
   local certificates = new_certificates(posix, dir)
   local socket, port = posix.listen()
   write_bundle(dir .. "/bundle.pem", certificates.ca)
   return {
-    config = secure_config:format(port, dir, certificates.good.cert,
+    config = fresh_config:format(port, dir, certificates.good.cert,
       certificates.good.key),
     socket = socket, url = "https://localhost:" .. port,
     ca = dir .. "/bundle.pem",
@@ -130,23 +139,26 @@ local function stop(self)
   posix.remove_tree(self.dir)
 end
 
---- Starts it; the value returned is to-be-closed and has `url` and `dir`.
+--- Starts it; the value returned is to-be-closed and has `url`, `dir`, and of
+-- HTTP/2 `secure` and `ca`, the path of those to be trusted.
 -- `bound`: it stays on one processor, whose number is then its `cpu`; `tls`: it
--- has `secure`, the url, and `ca`, the path of those to be trusted.
+-- has `fresh` and `fresh_ca`, where each request shakes hands.
 function server.start(options)
   local dir = posix.mkdtemp()
   local socket, port = posix.listen()
-  local tls = options.tls and secure(dir) or { config = "" }
+  local other, secure = posix.listen()
+  local tls = options.tls and fresh(dir) or { config = "" }
   write(dir .. "/small", ("0123456789abcde\n"):rep(64))
   write(dir .. "/large", ("0123456789abcde\n"):rep(65536))
   write(dir .. "/nginx.conf", config:format(echo_module(), dir, dir, dir, dir,
-    dir, dir, dir, port, dir, tls.config))
+    dir, dir, dir, port, secure, dir, dir, dir, tls.config))
+  assert(os.execute(certify:format(dir, dir)))
   assert(os.execute(("mkdir %s/sent %s/bombs"):format(dir, dir)))
   local cpu = options.bound and last_processor()
   local command = {
     "nginx", "-e", dir .. "/error.log", "-p", dir, "-c", dir .. "/nginx.conf",
-    env = { NGINX = tls.socket and "3;4;" or "3;" },
-    fds = { [3] = socket, [4] = tls.socket }, nofile = 8192,
+    env = { NGINX = tls.socket and "3;4;5;" or "3;4;" },
+    fds = { [3] = socket, [4] = other, [5] = tls.socket }, nofile = 8192,
     stdin = false, stdout = false,
   }
   if cpu then
@@ -156,10 +168,12 @@ function server.start(options)
   end
   local child = assert(posix.spawn(command))
   posix.close(socket)
+  posix.close(other)
   if tls.socket then posix.close(tls.socket) end
   return setmetatable({
     url = "http://127.0.0.1:" .. port, dir = dir, cpu = cpu, child = child,
-    secure = tls.url, ca = tls.ca,
+    secure = "https://127.0.0.1:" .. secure, ca = dir .. "/ca.pem",
+    fresh = tls.url, fresh_ca = tls.ca,
   }, { __index = methods, __close = stop })
 end
 
