@@ -9,10 +9,14 @@
 #include "identity.h"
 #include "usage.h"
 
+enum { MOST = 4096 };
+
 typedef struct {
   char *bytes; /* owned */
   size_t used, size;
 } kept;
+
+static kept headers_of[MOST], bodies[MOST];
 
 static size_t on_data(char *data, size_t one, size_t n, void *into) {
   kept *k = into;
@@ -43,8 +47,7 @@ static CURL *prepare(const char *url, kept *headers, kept *body) {
 }
 
 /* Takes out what is done; false: something failed. */
-static bool collect(CURLM *multi, long *left, long *running, kept *headers,
-                    kept *bodies) {
+static bool collect(CURLM *multi, long *left, long *running) {
   int more;
   CURLMsg *message;
   while ((message = curl_multi_info_read(multi, &more))) {
@@ -54,7 +57,7 @@ static bool collect(CURLM *multi, long *left, long *running, kept *headers,
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&body);
     if (message->data.result || status != 200) return false;
-    headers[body - bodies].used = body->used = 0;
+    headers_of[body - bodies].used = body->used = 0;
     curl_multi_remove_handle(multi, easy);
     if (*left > 0)
       curl_multi_add_handle(multi, easy);
@@ -68,20 +71,19 @@ static bool collect(CURLM *multi, long *left, long *running, kept *headers,
 int main(int argc, char **argv) {
   if (argc < 4) return 2;
   long count = strtol(argv[2], NULL, 10), most = strtol(argv[3], NULL, 10);
-  if (count < most || most < 1 || most > 4096) return 2;
+  if (count < most || most < 1 || most > MOST) return 2;
   curl_global_init(CURL_GLOBAL_ALL);
   CURLM *multi = curl_multi_init();
-  kept *kepts = calloc(2 * (size_t)most, sizeof *kepts);
-  if (!multi || !kepts) return 1;
+  if (!multi) return 1;
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, most);
   for (long i = 0; i < most; i++)
-    curl_multi_add_handle(multi, prepare(argv[1], &kepts[most + i], &kepts[i]));
+    curl_multi_add_handle(multi, prepare(argv[1], &headers_of[i], &bodies[i]));
   double begun = cpu_seconds();
   long left = count - most, running = most;
   while (running > 0) {
     int active;
     curl_multi_perform(multi, &active);
-    if (!collect(multi, &left, &running, kepts + most, kepts)) return 1;
+    if (!collect(multi, &left, &running)) return 1;
     if (running > 0) curl_multi_poll(multi, NULL, 0, 1000, NULL);
   }
   printf("%.6f\n", cpu_seconds() - begun);

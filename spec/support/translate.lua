@@ -99,7 +99,7 @@ function steps:trailers()
   return http2.headers(nil, list, true)
 end
 
-function steps:none() return nil end
+function steps.none() return nil end
 
 function Stream:feed(bytes)
   local out = {}
