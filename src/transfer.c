@@ -256,8 +256,7 @@ static int not_twice(cw_transfer *t) {
 
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
-** taken for the answer. One of HTTP/2 that will not do is not given up by
-** libcurl unless it is told. */
+** taken for the answer. */
 static int on_connected(void *data, char *ip, char *local_ip, int port,
                         int local_port) {
   (void)local_ip;
@@ -267,7 +266,6 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   bool fit = t->connection == 0 ||
              t->calls.take(t->calls.data, t->connection, local_port, t->socket);
   t->refused = !fit && !t->fresh; /* once, whatever happens */
-  if (t->refused) forbid_reuse(t);
   if (t->refused) return CURL_PREREQFUNC_ABORT;
   t->worn |= t->connected; /* libcurl tries again, on another connection */
   t->connected = true;
@@ -578,17 +576,13 @@ static int64_t measured(const cw_transfer *t, CURLINFO what) {
   return value;
 }
 
-static CURLcode insist_on_fresh(cw_transfer *t) {
-  t->fresh = true;
-  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
-}
-
 bool cw_transfer_again(cw_transfer *t) {
   t->connected = t->refused = false;
   t->detail[0] = '\0';
   t->socket = CURL_SOCKET_BAD;
   enter_phase(t);
-  return undo_once(t) == CURLE_OK && insist_on_fresh(t) == CURLE_OK;
+  t->fresh = true;
+  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
 }
 
 static bool sends_nothing(const cw_transfer *t) {

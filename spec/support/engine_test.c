@@ -491,7 +491,9 @@ static void error_table(void) {
     {CURLE_GOT_NOTHING, "closed", "headers"},
     {CURLE_RECV_ERROR, "closed", "headers"},
     {CURLE_SEND_ERROR, "closed", "headers"},
-    {CURLE_PARTIAL_FILE, "truncated", "headers"},
+    {CURLE_PARTIAL_FILE, "closed", "headers"}, /* of HTTP/2 */
+    {CURLE_HTTP2, "closed", "headers"},
+    {CURLE_HTTP2_STREAM, "closed", "headers"},
     {CURLE_WEIRD_SERVER_REPLY, "protocol", "headers"},
     {CURLE_BAD_FUNCTION_ARGUMENT, "protocol", "headers"},
     {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "headers"},
@@ -505,6 +507,12 @@ static void error_table(void) {
     CHECK_AS(strcmp(cw_phase_name(e.phase), rows[i].phase) == 0, what);
   }
   CHECK(error_of(CURLE_OUT_OF_MEMORY, CW_PHASE_BODY, "").code == CW_ERR_MEMORY);
+  CHECK(error_of(CURLE_PARTIAL_FILE, CW_PHASE_BODY, "").code ==
+        CW_ERR_TRUNCATED);
+  CHECK(error_of(CURLE_HTTP2_STREAM, CW_PHASE_BODY,
+                 "HTTP/2 stream 1 was not closed cleanly: "
+                 "PROTOCOL_ERROR (err 1)")
+          .code == CW_ERR_PROTOCOL);
 }
 
 static void error_hides_proxy(void) {

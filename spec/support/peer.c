@@ -302,15 +302,16 @@ static bool read_frame(conn *c, frame *f) {
 }
 
 static bool acknowledge(conn *c, const frame *f) {
-  bytes answer = {0};
-  bool asks = f->type == H2_SETTINGS || f->type == H2_PING;
+  enum { PING = 8 }; /* bytes of one */
+  char answer[H2_FRAME + PING] = {0};
+  bool pinged = f->type == H2_PING && f->length == PING;
+  bool asks = pinged || f->type == H2_SETTINGS;
   if (!asks || f->flags & H2_ACK) return true;
-  add(&answer, c->in.s, f->type == H2_PING ? H2_FRAME + f->length : H2_FRAME);
-  answer.s[4] = H2_ACK;
-  if (f->type == H2_SETTINGS) memset(answer.s, 0, 3);
-  bool sent = transmit(c, answer.s, answer.n) > 0;
-  free(answer.s);
-  return sent;
+  size_t n = pinged ? sizeof answer : H2_FRAME;
+  if (pinged) memcpy(answer, c->in.s, n);
+  answer[3] = (char)f->type;
+  answer[4] = H2_ACK;
+  return transmit(c, answer, n) > 0;
 }
 
 static bool greet(conn *c) {
