@@ -88,7 +88,7 @@ describe("The house", function()
       local waits = code:match("ppoll%(") or code:match("epoll_wait%(")
       assert.is_true(not waits or room == "watch", path)
       local sets = code:match("curl_easy_setopt")
-      assert.is_true(not sets or room == "option" or room == "transfer", path)
+      assert.is_true(not sets or room == "apply" or room == "transfer", path)
     end
   end)
 

@@ -1,4 +1,4 @@
-/* client: defaults, and the transfers opened with them. Knows engine, option.
+/* client: defaults, and the transfers opened with them. Knows engine, settings.
 ** SPDX-License-Identifier: MIT */
 #include "client.h"
 

@@ -1,6 +1,6 @@
 /* client: defaults for requests, and the transfers that were opened with them.
 ** Lives as long as anybody refers to it: a response outlives the Lua value.
-** Knows engine, option.
+** Knows engine, settings.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_CLIENT_H
 #define CURLEW_CLIENT_H

@@ -101,10 +101,12 @@ static bool leads_elsewhere(const char *path) {
          begins(path, "/proc/");
 }
 
-/* A link to nothing would be replaced, where io follows it. */
+/* A link to nothing would be replaced, where io follows it. What is there after
+** all has just been put there by another. */
 static bool is_new(const char *path, int number) {
   struct stat st;
-  return number == ENOENT && lstat(path, &st) != 0;
+  bool dangling = lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+  return number == ENOENT && !dangling;
 }
 
 bool cw_file_create(cw_file *f, const char *path, cw_error *e) {

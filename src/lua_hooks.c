@@ -1,5 +1,5 @@
 /* lua_hooks: the functions given with a request or its client. Knows Lua and
-** option.
+** settings.
 ** SPDX-License-Identifier: MIT */
 #include "lua_hooks.h"
 

@@ -1,5 +1,5 @@
 /* lua_hooks: the functions that a program gives with a request, or with its
-** client. Knows Lua and option.
+** client. Knows Lua and settings.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_LUA_HOOKS_H
 #define CURLEW_LUA_HOOKS_H

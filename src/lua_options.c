@@ -1,4 +1,4 @@
-/* lua_options: the one reader of options. Knows Lua and option.
+/* lua_options: the one reader of options. Knows Lua and settings.
 ** SPDX-License-Identifier: MIT */
 #include "lua_options.h"
 

@@ -1,4 +1,4 @@
-/* request: what is asked. Knows content, option, url.
+/* request: what is asked. Knows content, settings, url.
 ** SPDX-License-Identifier: MIT */
 #include "request.h"
 

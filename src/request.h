@@ -1,11 +1,11 @@
 /* request: what is asked: method, url, options, content. Owned data, no I/O.
-** Knows content, option, url.
+** Knows content, settings, url.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_REQUEST_H
 #define CURLEW_REQUEST_H
 
 #include "content.h"
-#include "option.h"
+#include "settings.h"
 #include "url.h"
 
 typedef struct cw_request {

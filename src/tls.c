@@ -1,4 +1,4 @@
-/* tls: what the options of TLS come to. Knows option, pem, error.
+/* tls: what the options of TLS come to. Knows error, pem, settings.
 ** SPDX-License-Identifier: MIT */
 #include "tls.h"
 

@@ -1,12 +1,12 @@
 /* tls: what the options of TLS come to when they are taken together: which of
 ** them contradict each other, and what a failed handshake had to do with them.
-** Knows option, pem, error.
+** Knows error, pem, settings.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_TLS_H
 #define CURLEW_TLS_H
 
 #include "error.h"
-#include "option.h"
+#include "settings.h"
 
 /* What is wrong with the options, in a sentence that names one; NULL: nothing.
  */

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
+#include "apply.h"
 #include "route.h"
 #include "tls.h"
 #include "trace.h"
@@ -312,7 +313,7 @@ static CURLcode apply(cw_transfer *t, uint64_t rows, const cw_settings *own,
                       const cw_settings *defaults) {
   CURLcode rc = CURLE_OK;
   for (int i = 0; rows && !rc; i++, rows >>= 1)
-    if (rows & 1) rc = cw_option_apply(t->easy, (cw_option_id)i, own, defaults);
+    if (rows & 1) rc = cw_apply_row(t->easy, (cw_option_id)i, own, defaults);
   return rc;
 }
 
@@ -320,8 +321,8 @@ static CURLcode apply(cw_transfer *t, uint64_t rows, const cw_settings *own,
 static CURLcode apply_together(cw_transfer *t, uint64_t rows,
                                const cw_settings *own,
                                const cw_settings *defaults) {
-  if (!(rows & CW_OPTIONS_OF_PROXIES)) return CURLE_OK;
-  return cw_option_apply_exempt(t->easy, own, defaults);
+  if (!(rows & CW_ROWS_OF_PROXIES)) return CURLE_OK;
+  return cw_apply_exempt(t->easy, own, defaults);
 }
 
 static const cw_settings nothing;

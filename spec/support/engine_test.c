@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../src/apply.h"
 #include "../../src/exchange.h"
 #include "../../src/retry.h"
 #include "../../src/route.h"
@@ -381,7 +382,7 @@ static void option_defaults(void) {
   CURL *easy = curl_easy_init();
   for (int i = 0; i < CW_OPTION_COUNT; i++) {
     full_name((cw_option_id)i, name, sizeof name);
-    CURLcode rc = cw_option_apply(easy, (cw_option_id)i, &none, &none);
+    CURLcode rc = cw_apply_row(easy, (cw_option_id)i, &none, &none);
     CHECK_AS(rc == CURLE_OK, name);
   }
   curl_easy_cleanup(easy);
