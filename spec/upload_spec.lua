@@ -704,26 +704,32 @@ describe("A connection that has gone stale", function()
     end)
   end
 
-  it("that ends when the request has gone out is replaced once", function()
-    for kind, make in pairs(bodies) do
-      server:reset()
-      server:script { "request", { send = OK }, "request", "reset" }
-      server:script { "request", { send = OK }, "hold" }
-      local one <close> = http.client { deadline = 10 }
-      assert(one:fetch(server.url))
-      local options = make()
-      options.method = "POST"
-      local page, err = one:fetch(server.url, options)
-      if kind == "a function" then
-        assert.is_nil(page)
-        assert.same({ "closed", false }, { err.code, err.retryable })
-        assert.equal(2, #server:requests()) -- not sent again
-      else
-        assert(page, kind .. tostring(err))
+  local function gone_after_the_request(make)
+    server:script { "request", { send = OK }, "request", "reset" }
+    server:script { "request", { send = OK }, "hold" }
+    local one <close> = http.client { deadline = 10 }
+    assert(one:fetch(server.url))
+    local options = make()
+    options.method = "POST"
+    return one:fetch(server.url, options)
+  end
+
+  for kind, make in pairs(bodies) do
+    if kind ~= "a function" then
+      it("with the whole request is replaced once, with " .. kind, function()
+        local page, err = gone_after_the_request(make)
+        assert(page, err)
         assert.equal("ok", page.body)
         assert.equal(2, server:connections())
-      end
+      end)
     end
+  end
+
+  it("with the whole request is an error where a function has begun", function()
+    local page, err = gone_after_the_request(bodies["a function"])
+    assert.is_nil(page)
+    assert.same({ "closed", false }, { err.code, err.retryable })
+    assert.equal(2, #server:requests()) -- not sent again
   end)
 end)
 
