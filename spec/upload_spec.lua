@@ -733,6 +733,58 @@ describe("A connection that has gone stale", function()
   end)
 end)
 
+-- ---- made again by libcurl ----
+
+describe("A request that libcurl makes again", function()
+  local CHALLENGE = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n"
+    .. "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n"
+    .. "\r\nno"
+
+  -- The handle that is used then has been somewhere else.
+  local function after_another(options)
+    local other <close> = support.server()
+    other:reply(OK)
+    local one <close> = http.client { deadline = 10 }
+    assert(one:fetch(other.url .. "/other"))
+    local page, err = one:fetch(server.url .. "/path", options)
+    assert(page, err)
+    assert.equal("ok", page.body)
+  end
+
+  for _, kind in ipairs { "text", "large", "file", "function", "form" } do
+    it("after a challenge has its body and credentials: " .. kind, function()
+      local left = { "te", "xt" }
+      local function give() return table.remove(left, 1) end
+      local options = ({
+        text = { body = "text" }, large = { body = ("x"):rep(MIB) },
+        file = { file = "Makefile" }, ["function"] = { body = give },
+        form = { multipart = { { name = "a", body = give } } },
+      })[kind]
+      options.method, options.auth = "PUT", { digest = { "user", "word" } }
+      server:replies(CHALLENGE, OK)
+      after_another(options)
+      local head, body = arrived(2)
+      assert.matches("^PUT /path ", head)
+      assert.matches("\r\nAuthorization: Digest username=\"user\"", head)
+      assert.is_true(#body >= 4)
+      assert.equal(1, server:connections())
+    end)
+  end
+
+  it("on another connection has its credentials", function()
+    server:script { "request", { send = OK }, "request", "reset" }
+    server:script { "request", { send = OK }, "hold" }
+    local one <close> = http.client { deadline = 10 }
+    assert(one:fetch(server.url))
+    after_another { method = "PUT", body = "text",
+      auth = { basic = { "user", "word" } } }
+    local head, body = arrived(3)
+    assert.matches("^PUT /path ", head)
+    assert.matches("\r\nAuthorization: Basic ", head)
+    assert.equal("text", body)
+  end)
+end)
+
 -- ---- time ----
 
 describe("An upload that stalls", function()
