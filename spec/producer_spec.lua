@@ -513,8 +513,8 @@ describe("An answer that comes before the end", function()
   it("ends the upload of a function that has nothing yet", function()
     for _, first in ipairs { "", "begun" } do
       server:script { "head", { send = TOO_LARGE }, "wait" }
-      local calls, page, err = 0, nil, nil
-      page, err = put(function()
+      local calls = 0
+      local page, err = put(function()
         calls = calls + 1
         return calls == 1 and first or ""
       end, { timeout = { idle = 2 } })

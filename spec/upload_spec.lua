@@ -435,6 +435,7 @@ describe("A file", function()
     local path = made(binary(3 * MIB))
     send({ file = path }, "PUT")
     local r <close> = assert(http.put(server.url, { file = path }))
+    assert.equal(200, r.status)
     fetch("http://127.0.0.1:1/", { method = "PUT", file = path })
     pcall(fetch, server.url, { method = "PUT", file = path, length = 4 })
     server:script { "head", "hold" }

@@ -275,8 +275,7 @@ static void await_body(cw_exchange *x) {
   cw_engine_want(x->client->engine, t, true);
 }
 
-/* Whether this transfer has brought what it can bring before it is looked at.
- */
+/* Whether this transfer has brought what it can bring before it is seen. */
 static bool has_come(cw_exchange *x) {
   cw_transfer *t = x->transfer;
   if (!t) return true;
