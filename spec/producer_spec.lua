@@ -561,7 +561,8 @@ end)
 describe("Whatever the sizes of its pieces", function()
   it("a function's bytes arrive, and nothing is left open", function()
     local REQUESTS = 300
-    local SIZES = { 0, 1, 10, 1000, 16 * KIB, 64 * KIB, 64 * KIB + 1, 300 * KIB }
+    local SIZES = { 0, 1, 10, 1000, 16 * KIB, 64 * KIB, 64 * KIB + 1,
+      300 * KIB }
     local answers = {}
     for i = 1, REQUESTS do answers[i] = OK end
     server:replies(table.unpack(answers))
@@ -583,12 +584,100 @@ describe("Whatever the sizes of its pieces", function()
       end
       assert.equal("ok", assert(put(nil, more)).body)
       local whole, body = table.concat(pieces), arrived(i)
-      if more.multipart then body = body:match("name=\"b\"\r\n\r\n(.*)\r\n%-%-.-$") end
+      if more.multipart then
+        body = body:match("name=\"b\"\r\n\r\n(.*)\r\n%-%-.-$")
+      end
       same(whole, body)
     end
     local moved = counters.moved(before, http.stats())
     assert.equal(REQUESTS, moved.opened)
     assert.is_nil(moved.open)
     assert.equal(1, server:connections())
+  end)
+end)
+
+describe("Over HTTP/2", function()
+  local echo
+  setup(function()
+    echo = support.nghttpd(support.folder(), "--echo-upload")
+  end)
+  teardown(function() echo:close() end)
+
+  local function sent(options)
+    options.method, options.http_version = options.method or "PUT", "2"
+    options.tls, options.deadline = { ca = support.certificates().ca }, 20
+    local page = assert(http.fetch(echo.url .. "/echo", options))
+    assert.equal("2", page.http_version)
+    return page.body
+  end
+
+  it("pieces of any size arrive", function()
+    local whole = ("x"):rep(3 * MIB)
+    for _, size in ipairs { 1000, 16 * KIB, 64 * KIB, MIB, 3 * MIB } do
+      local at = 1
+      same(whole, sent { body = function()
+        local piece = whole:sub(at, at + size - 1)
+        at = at + size
+        return piece ~= "" and piece or nil
+      end })
+      at = 1
+      same(whole, sent { length = #whole, body = function()
+        local piece = whole:sub(at, at + size - 1)
+        at = at + size
+        return piece ~= "" and piece or nil
+      end })
+    end
+  end)
+
+  it("a function may have nothing yet, wait, and begin late", function()
+    server:replies(OK, OK, OK)
+    same("oneoktwo", sent { body = giver { "", "one", "", "ok", "", "two" } })
+    local left = 3
+    same("okokok", sent { body = function()
+      left = left - 1
+      return left >= 0 and assert(client:fetch(server.url)).body or nil
+    end })
+    same("", sent { body = function() end })
+  end)
+
+  it("texts, files and forms arrive", function()
+    for _, size in ipairs { 0, 1, 64 * KIB, 64 * KIB + 1, 5 * MIB } do
+      same(("x"):rep(size), sent { body = ("x"):rep(size) })
+    end
+    local file <close> = assert(io.open("Makefile"))
+    same(file:read("a"), sent { file = "Makefile" })
+    local body = sent { method = "POST", multipart = {
+      { name = "a", body = giver { "", "one", "", "two" } },
+      { name = "b", file = "Makefile" },
+    } }
+    assert.matches("\r\n\r\nonetwo\r\n", body, 1, true)
+  end)
+
+  it("an early refusal ends what goes on and what has nothing yet", function()
+    local nginx = support.nginx()
+    local piece = ("x"):rep(64 * KIB)
+    for _, give in ipairs {
+      function() return piece end, function() return "" end,
+      (giver { piece, "", "", "", "", "", "", "", "", "", "", "", "" }),
+    } do
+      local page, err = http.fetch(nginx.https2 .. "/status/413", {
+        method = "PUT", body = give, http_version = "2", deadline = 10,
+        tls = { ca = nginx.ca } })
+      assert(page, err)
+      assert.same({ 413, "status 413\n" }, { page.status, page.body })
+    end
+  end)
+
+  it("a function may raise or give up, and the connection stays", function()
+    same("text", sent { body = giver { "text" } })
+    local before = http.stats()
+    local value = {}
+    local ok, err = pcall(sent, { body = function() error(value) end })
+    assert.same({ false, true }, { ok, err == value })
+    local opened = http.stats().connections.opened
+    same("text", sent { body = giver { "text" } })
+    assert.equal(opened, http.stats().connections.opened)
+    assert.same({ error = 1, eager = 1, opened = 2 },
+      counters.moved(before, http.stats()))
   end)
 end)
