@@ -175,7 +175,8 @@ static CURLcode apply_proxy(CURL *easy, const char *proxy) {
 ** domain socket libcurl sees to that. */
 CURLcode cw_apply_exempt(CURL *easy, const cw_settings *own,
                          const cw_settings *defaults) {
-  if (cw_settings_find(own, defaults, CW_OPT_PROXY))
+  bool chosen = cw_settings_find(own, defaults, CW_OPT_PROXY);
+  if (chosen || !cw_route_environment())
     return curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   const cw_value *pinned = cw_settings_find(own, defaults, CW_OPT_RESOLVE);
   char *exempt = cw_route_exempt(pinned ? pinned->fields.list : NULL);

@@ -17,4 +17,7 @@ bool cwl_push_hook(lua_State *L, const cw_exchange *x, int options, int client,
 void cwl_keep_hooks(lua_State *L, const cw_settings *own, int options,
                     int parent, int client);
 
+/* False: neither has any, and none need be asked for. */
+bool cwl_has_hooks(lua_State *L, const cw_exchange *x, int client);
+
 #endif

@@ -29,6 +29,7 @@ static void keep_end(lua_State *L, cw_exchange *x) {
 
 void cwl_observe(lua_State *L, cwl_box *b, int options, int client) {
   cw_exchange *x = b->x;
+  if (!cwl_has_hooks(L, x, client)) return;
   if (cwl_push_hook(L, x, options, client, CW_OPT_PROGRESS)) {
     cwl_keep(L, "progress");
     b->watched = true;
