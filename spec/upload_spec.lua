@@ -709,7 +709,7 @@ describe("A connection that has gone stale", function()
     server:script { "request", { send = OK }, "request", "reset" }
     server:script { "request", { send = OK }, "hold" }
     local one <close> = http.client { deadline = 10 }
-    assert(one:fetch(server.url))
+    assert(one:fetch(server.url, { method = "POST", body = "first" }))
     local options = make()
     options.method = "POST"
     return one:fetch(server.url, options)

@@ -426,8 +426,14 @@ static CURLcode set_text(cw_transfer *t, cw_content *c) {
   return rc;
 }
 
+/* As long as it has the text of a former request, libcurl rewinds nothing when
+** it sends something else a second time. */
+static CURLcode drop_text(cw_transfer *t) {
+  return curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+}
+
 static CURLcode set_stream(cw_transfer *t, cw_content *c) {
-  CURLcode rc = CURLE_OK;
+  CURLcode rc = drop_text(t);
   SET(CURLOPT_UPLOAD, 1L);
   SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)c->length);
   SET(CURLOPT_READDATA, c);
@@ -466,7 +472,7 @@ static bool add_part(cw_transfer *t, cw_form_part *p) {
 }
 
 static CURLcode set_parts(cw_transfer *t, cw_content *c) {
-  CURLcode rc = CURLE_OK;
+  CURLcode rc = drop_text(t);
   t->mime = curl_mime_init(t->easy);
   if (!t->mime) return CURLE_OUT_OF_MEMORY;
   for (size_t i = 0; i < c->count; i++)
