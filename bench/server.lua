@@ -3,9 +3,9 @@
 -- /small is 1 KiB, /slow the same 2 ms later, /large is 1 MiB,
 -- /raw answers with the header lines as they came, /stalls ends in mid-body
 -- for ten minutes, /sink answers at once and drops what is sent. What is put
--- into its folder later is under /sent/, by sendfile; a file of /bombs/ is called
--- by its coding. With TLS, each request has a connection of its own and a whole
--- handshake.
+-- into its folder later is under /sent/, by sendfile; a file of /bombs/ is
+-- called by its coding. With TLS, each request has a connection of its own and
+-- a whole handshake.
 local new_certificates = require "spec.support.certificates"
 local posix = require "posix_support"
 
