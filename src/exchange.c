@@ -364,8 +364,7 @@ static bool try_again(cw_exchange *x) {
 ** was closed. */
 static bool delayed(cw_exchange *x) {
   if (!x->put_off) return false;
-  if (cw_exchange_waits(x) && !x->client->closed) return true;
-  cw_engine_disarm(x->client->engine, &x->alarm);
+  if (cw_exchange_waits(x)) return true;
   x->put_off = false;
   cw_exchange_start(x);
   return false;
@@ -633,8 +632,20 @@ void cw_exchange_count_unclosed(cw_exchange *x) {
   x->client->counters.collected_unclosed++;
 }
 
+/* Who waits for an attempt need not wait for its time. */
+static void stir_waiting(cw_client *c) {
+  cw_link *all = cw_engine_exchanges(c->engine);
+  for (cw_link *l = all->next; l != all; l = l->next) {
+    cw_exchange *x = CW_LIST_ENTRY(l, cw_exchange, made);
+    if (x->client != c || !cw_exchange_waits(x)) continue;
+    cw_engine_disarm(c->engine, &x->alarm);
+    cw_engine_stir(c->engine, &x->news);
+  }
+}
+
 void cw_exchange_close_client(cw_client *c) {
   c->closed = true;
+  stir_waiting(c);
   while (!cw_list_empty(&c->ring)) {
     cw_transfer *t = CW_LIST_ENTRY(c->ring.next, cw_transfer, client_link);
     cw_exchange *x = cw_exchange_of(t);

@@ -316,7 +316,7 @@ static int retries_k(lua_State *L, int status, lua_KContext context) {
   cwl_box *b = lua_touserdata(L, RESPONSE);
   while (cw_exchange_waits(b->x))
     if (!cwl_wait(L, cwl_state_of(L), b->x, 0, retries_k)) return lua_error(L);
-  lua_pushboolean(L, true);
+  lua_pushboolean(L, !b->x->client->closed);
   return 1;
 }
 
