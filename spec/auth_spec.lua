@@ -407,15 +407,18 @@ describe("auth.bearer as a function", function()
     local tokens <close> = support.server()
     tokens:script { "request", { send = answer(200, nil, "old") }, "request",
       { send = answer(200, nil, "new") }, "hold" }
-    -- each connection refuses its first request
+    -- each connection refuses its first request: all tasks begin with "old"
     server:script { "request", { send = DENIED }, { loop = { "request",
       { send = OK } } } }
+    local other <close> = support.server()
+    other:replies(OK)
     local loop <close> = scheduler()
     local told, statuses = {}, {}
     local client <close> = http.client(with(function(stale)
       told[#told + 1] = stale
       return assert(http.fetch(tokens.url)).body
     end))
+    assert(client:fetch(other.url))
     twenty(client, loop, function(i, page) statuses[i] = page.status end)
     assert.equal(20, #statuses)
     assert.same({ false, true }, told)
