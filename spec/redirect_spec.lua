@@ -302,8 +302,8 @@ describe("A Location", function()
       local page = assert(http.fetch(server.url .. "/dir/page?old#frag"))
       assert.equal("GET " .. case[2] .. " HTTP/1.1", request_line(2))
       assert.equal(server.url .. case[3], page.url)
-      assert.same({ { status = 302, url = server.url .. "/dir/page?old#frag" } },
-        page.history)
+      local from = server.url .. "/dir/page?old#frag"
+      assert.same({ { status = 302, url = from } }, page.history)
     end)
   end
 
@@ -475,7 +475,7 @@ describe("Redirects", function()
 
   it("that fail are counted, too", function()
     loop_on("/")
-    local moved_by = moves(function() failure(server.url, { redirects = 2 }) end)
+    local moved_by = moves(failure, server.url, { redirects = 2 })
     assert.same({ opened = 3, hop = 3 }, moved_by)
   end)
 
@@ -608,7 +608,8 @@ describe("The connection of a hop", function()
     it("is used again when it " .. name, function()
       local script = { "request" }
       table.move(steps, 1, #steps, 2, script)
-      table.move({ "request", { send = OK }, "hold" }, 1, 3, #script + 1, script)
+      local last = { "request", { send = OK }, "hold" }
+      table.move(last, 1, #last, #script + 1, script)
       server:script(script)
       local before = http.stats().connections
       local r <close> = assert(http.get(server.url))
@@ -709,11 +710,12 @@ describe("Between two hops", function()
     endless()
     local loop <close> = scheduler()
     local client <close> = http.client()
-    local err
-    loop.spawn(function() _, err = client:get(server.url) end)
+    local r, err
+    loop.spawn(function() r, err = client:get(server.url) end)
     loop.run(function() return #server:requests() == 2 end)
     client:close()
     loop.run()
+    assert.is_nil(r)
     assert.equal("cancelled", err.code)
   end)
 

@@ -405,7 +405,7 @@ describe("A body that is cut", function()
 
   it("leaves the law in force", function()
     server:script { "request", { send = CUT }, "close" }
-    assert.same({ opened = 3, error = 3 }, moves(function() failure(soon()) end))
+    assert.same({ opened = 3, error = 3 }, moves(failure, soon()))
   end)
 end)
 
