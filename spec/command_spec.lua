@@ -142,6 +142,32 @@ describe("The command of a request", function()
     assert.same({ "headers", "method", "url" }, names)
   end)
 
+  it("goes where the request went", function()
+    local port = server.url:match("%d+$")
+    local function sent_by(url, options)
+      local page = assert(http.fetch(url, options))
+      local before, text = last_request(), page.request:curl()
+      run(text)
+      assert.same(parsed(before), parsed(last_request()))
+      return text
+    end
+    assert.matches("--connect-to name.none:80:127.0.0.1:" .. port, sent_by(
+      "http://name.none/x", { resolve = { ["name.none:80"] = "127.0.0.1:"
+        .. port } }), 1, true)
+    assert.matches("-x " .. server.url, sent_by("http://name.none/x",
+      { proxy = server.url }), 1, true)
+    assert.matches("--interface 127.0.0.1 -4", sent_by(server.url .. "/",
+      { interface = "127.0.0.1", ip = 4, proxy = false }), 1, true)
+    local page = assert(http.fetch("http://name.none/x",
+      { proxy = server.url:gsub("//", "//u:s3cret@") }))
+    assert.matches("-x 'http://***:***@127.0.0.1:" .. port,
+      page.request:curl(), 1, true)
+    local socket = support.nginx().socket
+    page = assert(http.fetch("http://local/1k", { unix = socket }))
+    local _, out = support.command("sh", "-c", page.request:curl())
+    assert.equal(page.body, out)
+  end)
+
   it("trusts whom the request trusted", function()
     local certificates = support.certificates()
     local tls <close> = support.server { tls = certificates.good }

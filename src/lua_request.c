@@ -2,6 +2,8 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_request.h"
 
+#include <string.h>
+
 #include "decoder.h"
 #include "lua_box.h"
 #include "lua_headers.h"
@@ -11,9 +13,11 @@
 
 /* Options that change what is sent, or to whom; for the eye, so no secrets. */
 static const cw_option_id sent[] = {
-  CW_OPT_DECODE,   CW_OPT_EXPECT,  CW_OPT_HTTP_VERSION,     CW_OPT_TLS_CA,
-  CW_OPT_TLS_CERT, CW_OPT_TLS_KEY, CW_OPT_TLS_KEY_PASSWORD, CW_OPT_TLS_MAX,
-  CW_OPT_TLS_MIN,  CW_OPT_TLS_PIN, CW_OPT_TLS_VERIFY,       CW_OPT_USER_AGENT,
+  CW_OPT_DECODE,     CW_OPT_EXPECT,  CW_OPT_HTTP_VERSION,     CW_OPT_IP,
+  CW_OPT_INTERFACE,  CW_OPT_PROXY,   CW_OPT_RESOLVE,          CW_OPT_TLS_CA,
+  CW_OPT_TLS_CERT,   CW_OPT_TLS_KEY, CW_OPT_TLS_KEY_PASSWORD, CW_OPT_TLS_MAX,
+  CW_OPT_TLS_MIN,    CW_OPT_TLS_PIN, CW_OPT_TLS_VERIFY,       CW_OPT_UNIX,
+  CW_OPT_USER_AGENT,
 };
 
 /* Of these it is said that they are there. */
@@ -42,6 +46,28 @@ static bool told(const cw_option *row, const cw_value *value) {
   return row->kind != CW_KIND_PEM;
 }
 
+/* Without its user and password; "" is none. */
+static void push_proxy(lua_State *L, const char *url) {
+  const char *host = strrchr(url, '@'), *scheme = strstr(url, "://");
+  if (*url == '\0') {
+    lua_pushboolean(L, false);
+  } else if (host && scheme) {
+    lua_pushlstring(L, url, (size_t)(scheme - url) + 3);
+    lua_pushfstring(L, "%s***:***%s", lua_tostring(L, -1), host);
+    lua_remove(L, -2);
+  } else {
+    lua_pushstring(L, url);
+  }
+}
+
+static void push_lines(lua_State *L, const struct curl_slist *line) {
+  lua_newtable(L);
+  for (lua_Integer i = 1; line; line = line->next, i++) {
+    lua_pushstring(L, line->data);
+    lua_rawseti(L, -2, i);
+  }
+}
+
 static void push_value(lua_State *L, const cw_option *row,
                        const cw_value *value) {
   if (!told(row, value))
@@ -50,8 +76,12 @@ static void push_value(lua_State *L, const cw_option *row,
     lua_pushboolean(L, value->number != 0);
   else if (row->kind == CW_KIND_CHOICE)
     lua_pushstring(L, row->choices[value->integer]);
-  else if (row->kind == CW_KIND_PEM)
-    lua_pushboolean(L, true); /* a key may be in it */
+  else if (row->kind == CW_KIND_IP)
+    lua_pushinteger(L, (lua_Integer)value->number);
+  else if (row->kind == CW_KIND_PROXY)
+    push_proxy(L, value->text);
+  else if (row->kind == CW_KIND_RESOLVE)
+    push_lines(L, value->fields.lines);
   else
     lua_pushstring(L, value->text);
 }

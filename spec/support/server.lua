@@ -151,8 +151,8 @@ Server.__gc = Server.close
 
 --- Starts a server; `tls = {cert =, key =}` makes it one of HTTPS, which with
 -- `asks = ca` lets in only who shows a certificate of that CA; `http2` makes it
--- one of HTTP/2 besides: what it sends are frames then (http2.lua), unless it is
--- `translated`, from what its scripts say of HTTP/1.1.
+-- one of HTTP/2 besides: what it sends are frames then (http2.lua), unless it
+-- is `translated`, from what its scripts say of HTTP/1.1.
 return function(posix, program, options)
   local tls = options and options.tls
   local argv = { program, tls and tls.cert, tls and tls.key,
