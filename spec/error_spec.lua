@@ -4,7 +4,6 @@
 local support = require "spec.support"
 local http = require "curlew"
 
-local posix = support.posix
 local KIB = 1024
 local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 local MISSING = "HTTP/1.1 404 Not Found\r\nX-Why: none\r\n"
@@ -19,8 +18,7 @@ after_each(function() server:close() end)
 
 -- The url of a port on which nobody listens.
 local function refused_url()
-  local fd, port = posix.listen()
-  posix.close(fd)
+  local port = support.refused_port
   return ("http://127.0.0.1:%d/"):format(port)
 end
 

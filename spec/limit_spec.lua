@@ -306,8 +306,7 @@ describe("A slot comes back", function()
       assert.is_nil((list[1]:text()))
     end,
     ["when there is no connection"] = function()
-      local fd, port = support.posix.listen()
-      support.posix.close(fd)
+      local port = support.refused_port
       local url = ("http://127.0.0.1:%d/"):format(port)
       assert.is_nil((http.get(url)))
     end,

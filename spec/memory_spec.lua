@@ -129,8 +129,7 @@ describe("Without memory", function()
     path = support.folder() .. "/script.lua"
     local file <close> = assert(io.open(path, "w"))
     assert(file:write(SCRIPT))
-    local fd, port = posix.listen()
-    posix.close(fd)
+    local port = support.refused_port
     refused = ("http://127.0.0.1:%d/"):format(port)
   end)
 

@@ -75,8 +75,7 @@ describe("on_end", function()
 
   it("is told of one that never came to a connection", function()
     local told, on_end = ends()
-    local fd, port = support.posix.listen()
-    support.posix.close(fd)
+    local port = support.refused_port
     local url = ("http://127.0.0.1:%d/?q=secret"):format(port)
     assert.is_nil((http.get(url, { on_end = on_end, retry = { times = 1,
       max_delay = 0.001 } })))

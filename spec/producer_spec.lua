@@ -211,8 +211,7 @@ describe("A function as body", function()
 
   it("is not called before there is a connection", function()
     local called = 0
-    local fd, port = support.posix.listen()
-    support.posix.close(fd)
+    local port = support.refused_port
     local page, err = client:fetch(("http://127.0.0.1:%d/"):format(port),
       { method = "PUT", body = function() called = called + 1 end })
     assert.is_nil(page)

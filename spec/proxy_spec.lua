@@ -190,8 +190,7 @@ describe("A proxy that fails", function()
   end
 
   local function nobody()
-    local fd, port = support.posix.listen()
-    support.posix.close(fd)
+    local port = support.refused_port
     return "user:s3cret@127.0.0.1:" .. port
   end
 

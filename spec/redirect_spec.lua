@@ -495,8 +495,7 @@ describe("Redirects", function()
   end)
 
   it("end in a refused connection with its error", function()
-    local fd, port = support.posix.listen()
-    support.posix.close(fd)
+    local port = support.refused_port
     server:replies(moved(("http://127.0.0.1:%d/x"):format(port)))
     local err = failure(server.url)
     assert.equal("connect", err.code)

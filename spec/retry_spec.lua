@@ -55,8 +55,7 @@ local function moves(f, ...)
 end
 
 local function refused_url()
-  local fd, port = support.posix.listen()
-  support.posix.close(fd)
+  local port = support.refused_port
   return ("http://127.0.0.1:%d/"):format(port)
 end
 

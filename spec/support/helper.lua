@@ -36,8 +36,7 @@ end
 -- One request that fails at once, so that what the engine makes lazily and
 -- keeps (its wake-up descriptors) is there before the first test.
 local function warm_up(http)
-  local fd, port = posix.listen()
-  posix.close(fd)
+  local port = support.refused_port
   pcall(http.fetch or http.get, ("http://127.0.0.1:%d/"):format(port))
   collectgarbage()
   collectgarbage()

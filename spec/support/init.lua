@@ -26,6 +26,10 @@ local over = require("spec.support.over")
 
 local support = { posix = posix, build = build, over = over.transport }
 
+-- A port that refuses whoever connects, as long as this process lives: one that
+-- was merely closed may be another's at once.
+support.refused_port = select(2, posix.reserve())
+
 local suite = { folders = {} } -- what lives as long as the suite
 
 --- A temporary folder, removed at the end of the suite.

@@ -609,22 +609,21 @@ static struct sockaddr_in loopback(int port) {
   return a;
 }
 
-static int bind_loopback(int fd, int *port) {
+static int bind_loopback(int fd, int *port, bool listens) {
   struct sockaddr_in a = loopback(0);
   socklen_t n = sizeof a;
   if (bind(fd, (struct sockaddr *)&a, n) != 0) return -1;
-  if (listen(fd, 4096) != 0) return -1;
+  if (listens && listen(fd, 4096) != 0) return -1;
   if (getsockname(fd, (struct sockaddr *)&a, &n) != 0) return -1;
   *port = ntohs(a.sin_port);
   return 0;
 }
 
-/* listen() -> descriptor, port: on 127.0.0.1, the port is the kernel's */
-static int l_listen(lua_State *L) {
+static int push_bound(lua_State *L, bool listens) {
   int port = 0;
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return raise_errno(L, "socket");
-  if (bind_loopback(fd, &port) != 0) {
+  if (bind_loopback(fd, &port, listens) != 0) {
     close(fd);
     return raise_errno(L, "listen");
   }
@@ -632,6 +631,12 @@ static int l_listen(lua_State *L) {
   lua_pushinteger(L, port);
   return 2;
 }
+
+/* listen() -> descriptor, port: on 127.0.0.1, the port is the kernel's */
+static int l_listen(lua_State *L) { return push_bound(L, true); }
+
+/* reserve() -> the same of a port that nobody listens on, nor will */
+static int l_reserve(lua_State *L) { return push_bound(L, false); }
 
 static int dial(int port) {
   struct sockaddr_in a = loopback(port);
@@ -870,16 +875,27 @@ static int l_setenv(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"spawn", l_spawn},     {"listen", l_listen},
-  {"connect", l_connect}, {"ask", l_ask},
-  {"close", l_close},     {"fds", l_fds},
-  {"fork", l_fork},       {"setrlimit", l_setrlimit},
-  {"getpid", l_getpid},   {"kill", l_kill},
-  {"ignore", l_ignore},   {"alarm_signal", l_alarm_signal},
-  {"mkdtemp", l_mkdtemp}, {"remove_tree", l_remove_tree},
-  {"rss", l_rss},         {"monotonic", l_monotonic},
-  {"nap", l_nap},         {"setenv", l_setenv},
-  {"unread", l_unread},   {NULL, NULL},
+  {"spawn", l_spawn},
+  {"listen", l_listen},
+  {"reserve", l_reserve},
+  {"connect", l_connect},
+  {"ask", l_ask},
+  {"close", l_close},
+  {"fds", l_fds},
+  {"fork", l_fork},
+  {"setrlimit", l_setrlimit},
+  {"getpid", l_getpid},
+  {"kill", l_kill},
+  {"ignore", l_ignore},
+  {"alarm_signal", l_alarm_signal},
+  {"mkdtemp", l_mkdtemp},
+  {"remove_tree", l_remove_tree},
+  {"rss", l_rss},
+  {"monotonic", l_monotonic},
+  {"nap", l_nap},
+  {"setenv", l_setenv},
+  {"unread", l_unread},
+  {NULL, NULL},
 };
 
 int luaopen_posix_support(lua_State *L);
