@@ -220,12 +220,12 @@ static double random_fraction(void) {
 
 /* Microseconds before another attempt; negative: there is none. */
 static int64_t retry_delay(const cw_exchange *x, const cw_error *why) {
+  if (x->attempts > number(x, CW_OPT_RETRY_TIMES)) return -1;
   cw_try last = {.attempts = x->attempts,
                  .error = why,
                  .response = &x->response,
                  .now = time(NULL),
                  .random = random_fraction()};
-  if (x->attempts > number(x, CW_OPT_RETRY_TIMES)) return -1;
   return cw_retry_delay(&x->request, &last);
 }
 

@@ -11,15 +11,14 @@
 local core = require "curlew.core"
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
-local middleware = require "curlew.middleware"
 local page = require "curlew.page"
-require "curlew.request"
 local shape = require "curlew.shape"
 local urls = require "curlew.url"
 
+local middleware -- loaded by `use`: who has no chain does not need it
+
 local open, words_of = core.open, core.words
 local open_lines, open_chunks = core.open_lines, core.open_chunks
-local call = middleware.call
 
 -- Lines of these files are not the caller's: a leak is named by who asked.
 local here = select(2, ...)
@@ -84,20 +83,21 @@ local function define(name, method, opener, through)
     local words = words_of(client)
     if words.chain then
       core.check(client, method, shaped(url, options, words))
-      return through(call(client, words, encode_json, method, url, options))
+      return middleware[through](middleware.call(client, words, encode_json,
+        method, url, options))
     end
     return opener(client, method, shaped(url, options, words))
   end
 end
 
 for _, method in ipairs { "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE" } do
-  define(method:lower(), method, open, middleware.open)
+  define(method:lower(), method, open, "open")
 end
 
 -- In a `for`: lines (or pieces, as they come) of a body; the loop releases it,
 -- however it is left, and raises what goes wrong.
-define("lines", "GET", open_lines, middleware.lines)
-define("chunks", "GET", open_chunks, middleware.chunks)
+define("lines", "GET", open_lines, "lines")
+define("chunks", "GET", open_chunks, "chunks")
 
 --- Opens what a table asks for: `method` (GET unless given) and `url` in it.
 -- @tparam table options
@@ -113,7 +113,8 @@ function core.methods.request(client, options)
   local words = words_of(client)
   if words.chain then
     core.check(client, nil, shaped(options, nil, words))
-    return middleware.open(call(client, words, encode_json, nil, options))
+    return middleware.open(middleware.call(client, words, encode_json, nil,
+      options))
   end
   return open(client, nil, shaped(options, nil, words))
 end
@@ -148,7 +149,7 @@ function core.methods.fetch(client, url, options)
   if words.chain then
     core.check(client, nil, shaped(url, options, words))
     return fetch(middleware.open,
-      call(client, words, encode_json, nil, url, options))
+      middleware.call(client, words, encode_json, nil, url, options))
   end
   return fetch(open, client, shaped(url, options, words))
 end
@@ -178,8 +179,8 @@ function core.methods.download(client, url, path, options)
   end
   core.check(client, "GET", address, (shape.download(own)))
   local function through(_, _, _, asked, previous)
-    return middleware.open(call(client, words, encode_json, nil, asked), nil,
-      nil, nil, previous)
+    local call = middleware.call(client, words, encode_json, nil, asked)
+    return middleware.open(call, nil, nil, nil, previous)
   end
   return download.run(through, client, path, address,
     shape.download(shape.together("GET", url, options)))
@@ -214,6 +215,12 @@ function page.methods:json()
   return json.decode(self, self.body, (decoder()))
 end
 
+--- The request as a command of the curl tool, for sh.
+-- @treturn string with its secrets masked
+function core.request_methods:curl()
+  return require("curlew.request").curl(self)
+end
+
 --- Makes a client: defaults for requests.
 -- @tparam[opt] table options
 -- @treturn client to be closed
@@ -241,6 +248,7 @@ function core.methods:use(fn)
   if type(fn) ~= "function" then
     error("use: function expected, got " .. type(fn), 2)
   end
+  middleware = middleware or require "curlew.middleware"
   words.chain = middleware.add(words.chain, fn)
   return self
 end

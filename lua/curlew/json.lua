@@ -4,7 +4,6 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
-local tree = require "curlew.tree"
 
 local json = {}
 
@@ -123,6 +122,7 @@ function json.encode(value, codec)
   if type(codec) ~= "table" or type(codec.encode) ~= "function" then
     error("http.json: a table with functions encode and decode expected", 0)
   end
+  local tree = require "curlew.tree"
   local ok, what = pcall(tree.check, value, codec.encode)
   if not ok and what ~= "not enough memory" then
     what = "option 'json': " .. tostring(what)

@@ -3,7 +3,7 @@
 
 local core = require "curlew.core"
 
-local request = { methods = core.request_methods }
+local request = {}
 
 -- A folder can be opened, and has a "." in it.
 local function is_folder(path)
@@ -35,7 +35,7 @@ end
 -- values of Authorization, Proxy-Authorization and Cookie, userinfo; the query
 -- is as it was.
 -- @treturn string
-function request.methods:curl()
+function request.curl(self)
   local meta = getmetatable(self)
   if type(meta) ~= "table" or meta.__name ~= "curlew.request" then
     error("call request:curl() with a colon", 2)

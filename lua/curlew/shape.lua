@@ -4,7 +4,6 @@
 -- SPDX-License-Identifier: MIT
 
 local form = require "curlew.form"
-local multipart = require "curlew.multipart"
 
 local shape = {}
 
@@ -61,6 +60,7 @@ local function shape_body(options, encode_json)
   if options.json then return "json", encode_json(options.json) end
   if options.form then return "form", form.encode(options.form) end
   if options.multipart then
+    local multipart = require "curlew.multipart" -- few ever need it
     return "multipart", multipart.parts(options.multipart)
   end
 end
