@@ -155,7 +155,7 @@ test: rock support ## install what is missing and the rock, run the specs
 	@script/suite $(tree_dirs) $(ARGS)
 
 stress: rock support ## the specs with a collector that never rests
-	@script/stress $(tree_dirs) $(ARGS)
+	@CURLEW_RESTLESS=1 script/files $(tree_dirs) build/stress $(ARGS)
 
 # The same over other transports (spec/support/over.lua), but for what is about
 # plain HTTP or about HTTP/1, and what takes long. HTTP/2 is over TLS always:
@@ -208,7 +208,7 @@ asan: support ## the specs under AddressSanitizer, UBSan and LeakSanitizer
 	  ASAN_OPTIONS=$(asan_options) UBSAN_OPTIONS=print_stacktrace=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/script/lsan.supp:print_suppressions=0 \
 	  CURLEW_PROGRAMS="$(CURDIR)/$(asan_dir)/spec" \
-	  script/suite lua $(asan_dir) $(ARGS)
+	  script/files lua $(asan_dir) build/asan-logs $(ARGS)
 
 $(asan_lua): $(asan_dir)/unpreload.so Makefile
 	@mkdir -p $(@D)
