@@ -179,7 +179,7 @@ CURLcode cw_apply_exempt(CURL *easy, const cw_settings *own,
   if (chosen || !cw_route_environment())
     return curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   const cw_value *pinned = cw_settings_find(own, defaults, CW_OPT_RESOLVE);
-  char *exempt = cw_route_exempt(pinned ? pinned->fields.list : NULL);
+  char *exempt = cw_route_exempt(pinned ? pinned->list : NULL);
   if (!exempt) return CURLE_OUT_OF_MEMORY;
   CURLcode rc = curl_easy_setopt(easy, CURLOPT_NOPROXY, exempt);
   free(exempt);
@@ -211,7 +211,8 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
     return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)number);
   case CW_OPT_HEADERS:
     return curl_easy_setopt(easy, CURLOPT_HTTPHEADER,
-                            value ? value->fields.lines : cw_fields_usual());
+                            value ? cw_settings_lines(own, defaults, id)
+                                  : cw_fields_usual());
   case CW_OPT_HTTP_VERSION:
     return curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                             http_version_ids[value ? value->integer : 0]);
@@ -226,7 +227,7 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
     return apply_proxy(easy, value ? value->text : NULL);
   case CW_OPT_RESOLVE:
     return curl_easy_setopt(easy, CURLOPT_CONNECT_TO,
-                            value ? value->fields.lines : NULL);
+                            cw_settings_lines(own, defaults, id));
   case CW_OPT_TIMEOUT_CONNECT:
     /* ours comes first and says which limit it was; this one makes libcurl
     ** share the time out between the addresses of a host */

@@ -68,7 +68,7 @@ static void push_lines(lua_State *L, const struct curl_slist *line) {
   }
 }
 
-static void push_value(lua_State *L, const cw_option *row,
+static void push_value(lua_State *L, const cw_request *r, const cw_option *row,
                        const cw_value *value) {
   if (!told(row, value))
     lua_pushboolean(L, true);
@@ -81,18 +81,18 @@ static void push_value(lua_State *L, const cw_option *row,
   else if (row->kind == CW_KIND_PROXY)
     push_proxy(L, value->text);
   else if (row->kind == CW_KIND_RESOLVE)
-    push_lines(L, value->fields.lines);
+    push_lines(L, cw_settings_lines(&r->own, r->defaults, CW_OPT_RESOLVE));
   else
     lua_pushstring(L, value->text);
 }
 
-static void set_option(lua_State *L, const cw_option *row,
+static void set_option(lua_State *L, const cw_request *r, const cw_option *row,
                        const cw_value *value) {
   if (row->group)
     push_group(L, row->group);
   else
     lua_pushvalue(L, -1);
-  push_value(L, row, value);
+  push_value(L, r, row, value);
   lua_setfield(L, -2, row->name);
   lua_pop(L, 1);
 }
@@ -100,7 +100,7 @@ static void set_option(lua_State *L, const cw_option *row,
 static void set_options(lua_State *L, const cw_request *r) {
   for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
     const cw_value *value = cw_settings_find(&r->own, r->defaults, sent[i]);
-    if (value) set_option(L, &cw_options[sent[i]], value);
+    if (value) set_option(L, r, &cw_options[sent[i]], value);
   }
 }
 
@@ -120,7 +120,7 @@ static const cw_value *find_fields(const cw_request *r) {
 
 static const cw_headers *fields_of(const cw_request *r) {
   const cw_value *fields = find_fields(r);
-  return fields ? fields->fields.list : NULL;
+  return fields ? fields->list : NULL;
 }
 
 static bool removed(cw_text value) {
@@ -238,7 +238,7 @@ static int m_wire(lua_State *L) {
 static void set_headers(lua_State *L, const cw_request *r) {
   const cw_value *fields = find_fields(r);
   cw_headers **lines = cwl_new_headers(L);
-  if (fields) *lines = cw_fields_sent(&fields->fields);
+  if (fields) *lines = cw_fields_sent(fields->list);
   lua_setfield(L, -2, "headers");
 }
 

@@ -14,6 +14,7 @@ void cw_settings_init(cw_settings *s) {
   s->refs = 1;
   s->set = 0;
   s->unset = 0;
+  s->headers = s->resolve = NULL;
 }
 
 static bool is_text(cw_kind kind) {
@@ -28,14 +29,21 @@ static bool is_fields(cw_kind kind) {
          kind == CW_KIND_RESOLVE;
 }
 
+/* Where the compiled form of a row's list is; NULL: it has none. */
+static struct curl_slist **lines_of(cw_settings *s, cw_option_id id) {
+  if (id == CW_OPT_HEADERS) return &s->headers;
+  return id == CW_OPT_RESOLVE ? &s->resolve : NULL;
+}
+
 static void drop(cw_settings *s, cw_option_id id) {
   if (!(s->set & cw_option_bit(id))) return;
   s->set &= ~cw_option_bit(id);
   if (is_text(cw_options[id].kind)) free(s->values[id].text);
-  if (is_fields(cw_options[id].kind)) {
-    cw_headers_free(s->values[id].fields.list);
-    curl_slist_free_all(s->values[id].fields.lines);
-  }
+  if (is_fields(cw_options[id].kind)) cw_headers_free(s->values[id].list);
+  struct curl_slist **lines = lines_of(s, id);
+  if (!lines) return;
+  curl_slist_free_all(*lines);
+  *lines = NULL;
 }
 
 void cw_settings_clear(cw_settings *s) {
@@ -127,12 +135,12 @@ static bool removed(cw_text value) {
   return value.length == 1 && *value.bytes == '\0';
 }
 
-cw_headers *cw_fields_sent(const cw_fields *fields) {
+cw_headers *cw_fields_sent(const cw_headers *list) {
   cw_headers *sent = cw_headers_new();
-  for (size_t i = 0; sent && i < cw_headers_count(fields->list); i++) {
-    cw_text value = cw_headers_value(fields->list, i);
+  for (size_t i = 0; sent && i < cw_headers_count(list); i++) {
+    cw_text value = cw_headers_value(list, i);
     if (removed(value)) continue;
-    if (cw_headers_add(sent, cw_headers_name(fields->list, i), value)) continue;
+    if (cw_headers_add(sent, cw_headers_name(list, i), value)) continue;
     cw_headers_free(sent);
     sent = NULL;
   }
@@ -161,6 +169,14 @@ static struct curl_slist *compile_line(cw_text name, cw_text value) {
 /* What asks for a coded body, where the program has no such line of its own.
 ** CURLOPT_ACCEPT_ENCODING would cost 8,000 instructions a request. */
 static char accept_line[] = "Accept-Encoding: " CW_DECODER_ACCEPTED;
+
+struct curl_slist *cw_settings_lines(const cw_settings *own,
+                                     const cw_settings *defaults,
+                                     cw_option_id id) {
+  bool mine = (own->set | own->unset) & cw_option_bit(id);
+  const cw_settings *s = mine ? own : defaults;
+  return id == CW_OPT_HEADERS ? s->headers : s->resolve;
+}
 
 struct curl_slist *cw_fields_usual(void) {
   static struct curl_slist lines = {.data = accept_line};
@@ -197,16 +213,16 @@ static bool append_content(struct curl_slist ***end, const cw_headers *list,
   return append(end, content->expect ? "Expect: 100-continue" : "Expect:");
 }
 
-static bool compile(cw_fields *fields, bool decode,
+static bool compile(cw_settings *own, bool decode,
                     const cw_content_fields *content) {
-  struct curl_slist **end = &fields->lines;
-  if (decode && !names(fields->list, "accept-encoding") &&
-      !append(&end, accept_line))
+  const cw_headers *list = own->values[CW_OPT_HEADERS].list;
+  struct curl_slist **end = &own->headers;
+  if (decode && !names(list, "accept-encoding") && !append(&end, accept_line))
     return false;
-  if (content && !append_content(&end, fields->list, content)) return false;
-  for (size_t i = 0; i < cw_headers_count(fields->list); i++) {
-    if (!append_line(&end, compile_line(cw_headers_name(fields->list, i),
-                                        cw_headers_value(fields->list, i))))
+  if (content && !append_content(&end, list, content)) return false;
+  for (size_t i = 0; i < cw_headers_count(list); i++) {
+    if (!append_line(&end, compile_line(cw_headers_name(list, i),
+                                        cw_headers_value(list, i))))
       return false;
   }
   return true;
@@ -216,14 +232,14 @@ static bool compile(cw_fields *fields, bool decode,
 void cw_settings_stop_expecting(cw_settings *own) {
   static const char name[] = "expect:";
   if (!(own->set & cw_option_bit(CW_OPT_HEADERS))) return;
-  struct curl_slist *line = own->values[CW_OPT_HEADERS].fields.lines;
+  struct curl_slist *line = own->headers;
   for (; line; line = line->next)
     if (strncasecmp(line->data, name, sizeof name - 1) == 0)
       line->data[sizeof name - 1] = '\0';
 }
 
 void cw_settings_fields(cw_settings *s, cw_option_id id, cw_headers *list) {
-  place(s, id)->fields = (cw_fields){.list = list};
+  place(s, id)->list = list;
 }
 
 /* Adds those of 'more' whose names are not in 'but'. */
@@ -239,7 +255,7 @@ static bool add_missing(cw_headers *list, const cw_headers *but,
 
 static const cw_headers *fields_of(const cw_settings *s, cw_option_id id) {
   bool has = s->set & cw_option_bit(id);
-  return has ? s->values[id].fields.list : NULL;
+  return has ? s->values[id].list : NULL;
 }
 
 /* The list of a row that holds for a request: the client's, unless the request
@@ -269,8 +285,7 @@ static bool merge(cw_settings *own, const cw_settings *defaults,
 static bool compile_resolve(cw_settings *own, const cw_settings *defaults) {
   if (!(own->set & cw_option_bit(CW_OPT_RESOLVE))) return true;
   if (!merge(own, defaults, CW_OPT_RESOLVE)) return false;
-  cw_fields *fields = &own->values[CW_OPT_RESOLVE].fields;
-  return cw_route_compile(fields->list, &fields->lines);
+  return cw_route_compile(own->values[CW_OPT_RESOLVE].list, &own->resolve);
 }
 
 bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
@@ -282,7 +297,7 @@ bool cw_settings_compile(cw_settings *own, const cw_settings *defaults,
     return true;
   bool decode = cw_settings_get(own, defaults, CW_OPT_DECODE) != 0;
   if (!merge(own, defaults, CW_OPT_HEADERS)) return false;
-  return compile(&own->values[CW_OPT_HEADERS].fields, decode, content);
+  return compile(own, decode, content);
 }
 
 static bool inherit(cw_settings *own, const cw_settings *defaults,
@@ -291,7 +306,7 @@ static bool inherit(cw_settings *own, const cw_settings *defaults,
   cw_kind kind = cw_options[id].kind;
   if (is_text(kind)) return cw_settings_text(own, id, value->text);
   if (is_fields(kind))
-    cw_settings_fields(own, id, cw_headers_retain(value->fields.list));
+    cw_settings_fields(own, id, cw_headers_retain(value->list));
   else
     *place(own, id) = *value;
   return true;

@@ -8,24 +8,20 @@
 #include "headers.h"
 #include "option.h"
 
-/* Header lines and, once compiled, their form for libcurl. */
-typedef struct cw_fields {
-  cw_headers *list;         /* owned */
-  struct curl_slist *lines; /* owned */
-} cw_fields;
-
 typedef union cw_value {
   double number;
   long integer;
-  char *text; /* owned */
-  cw_fields fields;
+  char *text;       /* owned */
+  cw_headers *list; /* owned: of header lines, or of addresses */
 } cw_value;
 
 /* Values given to options, by a request or as a client's defaults. */
 typedef struct cw_settings {
   unsigned refs;
-  uint64_t set;   /* rows that have a value */
-  uint64_t unset; /* rows said to be 'false': the default again */
+  uint64_t set;               /* rows that have a value */
+  uint64_t unset;             /* rows said to be 'false': the default again */
+  struct curl_slist *headers; /* owned: that list compiled for libcurl */
+  struct curl_slist *resolve; /* the same */
   cw_value values[CW_OPTION_COUNT];
 } cw_settings;
 
@@ -105,7 +101,13 @@ const char *cw_settings_conflict(const cw_settings *own,
 
 /* A new list of the lines that are sent: without those that only take a default
 ** away. NULL: out of memory. The caller owns a reference. */
-cw_headers *cw_fields_sent(const cw_fields *fields);
+cw_headers *cw_fields_sent(const cw_headers *list);
+
+/* What libcurl is given for a row with such a list: that of the settings in
+** which its value is; lent. */
+struct curl_slist *cw_settings_lines(const cw_settings *own,
+                                     const cw_settings *defaults,
+                                     cw_option_id id);
 
 /* The lines for libcurl where nobody says anything of them: lent. */
 struct curl_slist *cw_fields_usual(void);

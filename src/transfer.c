@@ -356,6 +356,7 @@ void cw_transfer_free(cw_transfer *t) {
   cw_list_remove(&t->phase_link);
   curl_easy_cleanup(t->easy);
   curl_mime_free(t->mime);
+  cw_url_free(t->url);
   cw_settings_free(t->baseline);
   free(t);
 }
@@ -527,9 +528,14 @@ static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
 ** challenge or on another connection, it drops the credentials unless the port
 ** of its own text is that of the connection: without this one it would be the
 ** last request's. NULL: it makes the text of the parsed one. */
-static CURLcode set_url(cw_transfer *t, const cw_url *url) {
-  const char *text = strchr(url->text, ' ') ? NULL : url->text;
-  CURLcode rc = curl_easy_setopt(t->easy, CURLOPT_URL, text);
+static CURLcode set_url(cw_transfer *t, cw_url *url) {
+  CURLcode rc = CURLE_OK;
+  if (t->url != url) {
+    const char *text = strchr(url->text, ' ') ? NULL : url->text;
+    rc = curl_easy_setopt(t->easy, CURLOPT_URL, text);
+    cw_url_free(t->url);
+    t->url = rc ? NULL : cw_url_retain(url);
+  }
   return rc ? rc : curl_easy_setopt(t->easy, CURLOPT_CURLU, url->parsed);
 }
 

@@ -43,6 +43,7 @@ typedef struct cw_transfer {
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
   bool traces;        /* CURLOPT_VERBOSE is set */
+  cw_url *url;        /* a reference: whose text the handle has */
   curl_mime *mime;    /* owned: of the last request that had parts */
   cw_socket_calls calls;
   const unsigned *round; /* borrowed: counts the engine's looks at sockets */
