@@ -161,7 +161,7 @@ stress: rock support ## the specs with a collector that never rests
 # plain HTTP or about HTTP/1, and what takes long. HTTP/2 is over TLS always:
 # make tls has the specs whose bytes HTTP/2 does not know.
 over_tls := error leaks middleware observer request retry timeout transfer upload
-over_http2 := body headers leaks limit read reader save timeout wait
+over_http2 := body headers leaks limit observer read reader save timeout wait
 over = CURLEW_OVER=$@ script/suite $(tree_dirs) --exclude-tags=$(but_$@) \
   $(or $(ARGS),$(over_$@:%=spec/%_spec.lua))
 but_tls := plain,long

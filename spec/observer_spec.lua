@@ -153,7 +153,7 @@ describe("progress", function()
     end
   end)
 
-  it("tells what went out", function()
+  it("tells what went out #http1", function()
     local server <close> = support.server()
     server:replies("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     local seen = {}
@@ -245,7 +245,7 @@ describe("trace", function()
     return file:read("a"), page
   end
 
-  it("says what is sent and what comes, and not the body", function()
+  it("says what is sent and what comes, and not the body #http1", function()
     local text = traced(nginx.http .. "/1k", {})
     assert.matches("\n> GET /1k HTTP/1.1\n", "\n" .. text)
     assert.matches("\n< HTTP/1.1 200 OK\n", text)
@@ -277,7 +277,8 @@ describe("trace", function()
     end
   end
 
-  it("holds no secret of a url or of a cookie that is set", function()
+  it("holds no secret of a url or of a cookie that is set #http1",
+    function()
     local server <close> = support.server()
     server:replies("HTTP/1.1 200 OK\r\nSet-Cookie: a=" .. SECRET
       .. "\r\nContent-Length: 0\r\n\r\n")

@@ -148,10 +148,11 @@ static void tell_end(lua_State *L, cw_exchange *x) {
 }
 
 void cwl_tell_ends(lua_State *L, cwl_state *s) {
-  int top = lua_gettop(L);
   cw_exchange *x;
-  if (!s->engine || cw_engine_closed(s->engine)) return;
-  while ((x = cw_exchange_next_over(s->engine))) {
+  if (!s->engine || cw_list_empty(cw_engine_over(s->engine))) return;
+  int top = lua_gettop(L);
+  while (!cw_engine_closed(s->engine) &&
+         (x = cw_exchange_next_over(s->engine))) {
     luaL_checkstack(L, 10, "on_end");
     tell_end(L, x);
     lua_settop(L, top);
