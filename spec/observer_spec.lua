@@ -126,6 +126,58 @@ describe("on_end", function()
     assert.equal(1, #told)
   end)
 
+  it("may close what a read has just ended, which is then no success",
+    function()
+      local r
+      r = assert(http.get(nginx.http .. "/65k",
+        { on_end = function() r:close() end }))
+      assert.error_matches(function() r:text() end, "was closed at ")
+      local path = support.folder() .. "/file"
+      r = assert(http.get(nginx.http .. "/65k",
+        { on_end = function() r:close() end }))
+      assert.has_error(function() r:save(path) end)
+      assert.is_nil((io.open(path)))
+    end)
+
+  it("may move what a read has just ended", function()
+    local r, moved
+    r = assert(http.get(nginx.http .. "/65k",
+      { on_end = function() moved = r:move() end }))
+    assert.error_matches(function() r:text() end, "was moved away at ")
+    assert.equal(65537, #moved:text())
+  end)
+
+  it("is told of many that are collected while they are told", function()
+    local told, on_end = ends()
+    local function forget()
+      local all = {}
+      for i = 1, 40 do
+        all[i] = assert(http.get(nginx.http .. "/65k", { on_end = on_end }))
+      end
+      for _, r in ipairs(all) do r:close() end
+    end
+    collectgarbage("generational")
+    for _ = 1, 5 do forget() end
+    collectgarbage()
+    assert(http.fetch(nginx.http .. "/small"))
+    collectgarbage("incremental")
+    assert.equal(200, #told)
+  end)
+
+  it("that refers to its response does not keep it", function()
+    local before = http.stats().leaked_by.gc
+    do
+      local r
+      r = assert(http.get(nginx.http .. "/big", { on_end = function()
+        return r
+      end }))
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.equal(before + 1, http.stats().leaked_by.gc)
+    assert(http.fetch(nginx.http .. "/small"))
+  end)
+
   it("keeps nothing of what is over", function()
     local weak = setmetatable({}, { __mode = "k" })
     do
@@ -182,6 +234,15 @@ describe("progress", function()
     local _, same = r:read(1)
     assert.equal(err, same)
     assert.equal(before + 1, http.stats().released_by.error)
+  end)
+
+  it("that returns false ends retries, too", function()
+    local before = http.stats().opened
+    local page, err = http.fetch(nginx.http .. "/status/503", { retry = 3,
+      progress = function(p) return p.received == 0 end })
+    assert.is_nil(page)
+    assert.equal("cancelled", err.code)
+    assert.equal(before + 1, http.stats().opened)
   end)
 
   for _, value in ipairs { "text", 5, true, {} } do
@@ -286,6 +347,21 @@ describe("trace", function()
     assert.is_nil(text:find(SECRET, 1, true))
     assert.matches("< Set-Cookie: ***", text, 1, true)
   end)
+
+  it("holds no secret of a Location, and none of a folded line #http1",
+    function()
+      local server <close> = support.server()
+      server:replies("HTTP/1.1 302 Found\r\nSet-Cookie: a=1;\r\n b="
+        .. SECRET .. "\r\nLocation: http://u:" .. SECRET .. "@h/x\r\n"
+        .. "Content-Length: 0\r\n\r\n")
+      local text = traced(server.url, { redirects = 0 })
+      assert.is_nil(text:find(SECRET, 1, true))
+      server:reset():replies("HTTP/1.1 302 Found\r\nLocation: /x?a#token="
+        .. SECRET .. "\r\nContent-Length: 0\r\n\r\n")
+      text = traced(server.url, { redirects = 0 })
+      assert.is_nil(text:find(SECRET, 1, true))
+      assert.matches("< Location: /x?...\n", text, 1, true)
+    end)
 
   it("ends with the request that asked for it", function()
     local file <close> = assert(io.tmpfile())

@@ -753,3 +753,30 @@ describe("The option retry refuses", function()
     end)
   end
 end)
+
+describe("A response that retries have left", function()
+  it("is refused by check without another attempt", function()
+    local later <close> = support.server()
+    later:replies("HTTP/1.1 503 Later\r\nRetry-After: 3600\r\n"
+      .. "Content-Length: 2\r\n\r\nno")
+    local before = http.stats().opened
+    local r <close> = assert(http.get(later.url,
+      { retry = { times = 3, max_delay = 1 } }))
+    local none, err = r:check()
+    assert.is_nil(none)
+    assert.same({ "status", 503 }, { err.code, err.status })
+    assert.equal(before + 1, http.stats().opened)
+  end)
+
+  it("is released by a check function that raises in a coroutine", function()
+    local before = http.stats()
+    local task = coroutine.create(function()
+      return http.get(support.nginx().http .. "/big",
+        { check = function() error("no", 0) end })
+    end)
+    assert.same({ false, "no" }, { coroutine.resume(task) })
+    local after = http.stats()
+    assert.equal(before.open, after.open)
+    assert.equal(before.released_by.error + 1, after.released_by.error)
+  end)
+end)

@@ -235,3 +235,24 @@ describe("Ctrl-C", function()
     assert.equal("ok", page.body)
   end)
 end)
+
+describe("Deadlines", function()
+  it("have room for all that are open and begin to be read at once", function()
+    local server <close> = support.server()
+    server:script { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 100000\r\n\r\n" }, "hold" }
+    local open, tasks = {}, {}
+    for i = 1, 60 do open[i] = assert(http.get(server.url)) end
+    local loop <close> = scheduler()
+    for i, r in ipairs(open) do
+      tasks[i] = loop.spawn(function() return r:read(1) end)
+    end
+    loop.round(0)
+    for i, r in ipairs(open) do
+      coroutine.close(tasks[i])
+      r:close()
+    end
+    loop.forget()
+    assert.equal(0, http.stats().open)
+  end)
+end)

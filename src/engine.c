@@ -29,6 +29,7 @@ struct cw_engine {
   bool no_descriptors;
   bool stirred;         /* somebody has something to do at once */
   curl_socket_t opened; /* the last one */
+  cw_transfer *drained; /* borrowed: the one that is being drained */
   unsigned round;       /* counts the looks at the sockets */
   int64_t now;
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
@@ -331,6 +332,7 @@ static void count_closed(cw_engine *e) {
 /* libcurl's side of it. */
 static void remove_handle(cw_engine *e, cw_transfer *t) {
   t->entered = false;
+  if (e->drained == t) e->drained = NULL;
   if (cw_engine_foreign(e)) return;
   e->running = true;
   curl_multi_remove_handle(e->multi, t->easy);
@@ -396,10 +398,13 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
 }
 
 /* Reads and drops what is there. Each round brings at most one receive buffer,
-** so the limit also bounds the rounds; the first one without bytes ends it. */
-static void drain(cw_engine *e, cw_transfer *t) {
+** so the limit also bounds the rounds; the first one without bytes ends it.
+*True:
+** it has ended by itself, and is nobody's any more. */
+static bool drain(cw_engine *e, cw_transfer *t) {
   struct pollfd socket = {.fd = (int)t->socket, .events = POLLIN};
   uint64_t before;
+  e->drained = t;
   do {
     before = t->drained;
     e->round++;
@@ -407,7 +412,10 @@ static void drain(cw_engine *e, cw_transfer *t) {
     drive(e, CURL_SOCKET_TIMEOUT, 0);
     if (poll(&socket, 1, 0) > 0) drive(e, t->socket, CURL_CSELECT_IN);
     finish_all(e);
-  } while (t->entered && t->drained > before);
+  } while (e->drained && t->drained > before);
+  bool ended = !e->drained;
+  e->drained = NULL;
+  return ended;
 }
 
 static void release_doomed(cw_engine *e) {
@@ -436,8 +444,7 @@ void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why,
   }
   if (want_drain && begin_drain(e, t)) {
     t->done_as = why;
-    drain(e, t);
-    if (!t->entered) return;
+    if (drain(e, t)) return;
   }
   leave(e, t, why);
 }

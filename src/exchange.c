@@ -54,7 +54,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->error.code = CW_OK;
   x->transfer = NULL;
   x->id = 0;
-  x->opened = 0;
+  x->opened = cw_engine_now(c->engine);
   x->history = NULL;
   x->hops = x->attempts = 0;
   x->alarm = (cw_alarm){.news = &x->news};
@@ -194,7 +194,6 @@ void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous) {
 }
 
 void cw_exchange_start(cw_exchange *x) {
-  if (!x->opened) x->opened = cw_engine_now(x->client->engine);
   x->started = true;
   x->attempts++;
   begin(x);
@@ -327,7 +326,8 @@ static void let_go(cw_exchange *x) {
 static bool follow(cw_exchange *x) {
   cw_redirect to = {0};
   cw_error *e = &x->error;
-  if (x->stuck || !x->response.final || !redirects(x)) return false;
+  if (!x->opening || x->stuck || !x->response.final || !redirects(x))
+    return false;
   e->code = CW_OK; /* what became of its body is nobody's concern */
   bool ok = cw_redirect_find(&to, &x->request, &x->response, x->hops, e);
   let_go(x);
@@ -353,7 +353,7 @@ static bool put_off(cw_exchange *x, const cw_error *why) {
 
 static bool try_again(cw_exchange *x) {
   bool ok = x->response.final && cw_response_ok(&x->response);
-  if (ok || x->stuck) return false;
+  if (!x->opening || ok || x->stuck) return false;
   if (!put_off(x, x->response.final ? &no_error : &x->error)) return false;
   let_go(x);
   x->put_off = true;
@@ -425,15 +425,29 @@ void cw_exchange_renew(cw_exchange *x) {
   cw_exchange_restart(x);
 }
 
-void cw_exchange_keep_refusal(cw_exchange *x) {
+void cw_exchange_keep_refusal(cw_exchange *x, const cw_error *before) {
   x->renews = false;
-  x->error.code = CW_OK;
+  x->error = *before;
+}
+
+bool cw_exchange_overdue(cw_exchange *x) {
+  int64_t now = cw_engine_now(x->client->engine), deadline = deadline_of(x);
+  double patience = number(x, CW_OPT_TIMEOUT_CONNECT) * 1e6;
+  return (deadline && now >= deadline) || (double)(now - x->opened) >= patience;
+}
+
+void cw_exchange_give_up_token(cw_exchange *x, cw_code code, const char *why) {
+  if (x->started)
+    x->renews = false; /* the 401 stands */
+  else
+    cw_error_set(&x->error, code, CW_PHASE_REQUEST, "%s", why);
 }
 
 /* Of a coded body only the reader can say: decoding is the reader's work. So is
 ** making room in a full one. */
 bool cw_exchange_settled(cw_exchange *x) {
   size_t part;
+  if (cw_exchange_abandoned(x)) return false;
   if (cw_exchange_hungry(x, &part)) return true;
   if (!x->handed_out) return cw_exchange_stands(x);
   return x->body.coded || x->body.paused || cw_body_ready(&x->body);
@@ -459,10 +473,15 @@ cw_exchange *cw_exchange_next_over(cw_engine *e) {
     cw_exchange *x = CW_LIST_ENTRY(ring->next, cw_exchange, over);
     cw_list_remove(&x->over);
     if (x->transfer || x->opening || x->told) continue; /* a hop, for one */
-    x->told = true;
     return x;
   }
   return NULL;
+}
+
+void cw_exchange_told(cw_exchange *x) {
+  x->told = true;
+  cw_list_remove(&x->over); /* it may have been abandoned meanwhile */
+  if (cw_exchange_abandoned(x)) cw_exchange_free(x);
 }
 
 void cw_exchange_abandon(cw_exchange *x) {
@@ -470,6 +489,10 @@ void cw_exchange_abandon(cw_exchange *x) {
     cw_exchange_free(x);
     return;
   }
+  cw_engine_disarm(x->client->engine, &x->alarm);
+  x->put_off = false;
+  cw_list_remove(&x->news);
+  cw_content_clear(&x->request.content); /* what was lent goes with its owner */
   x->self = x;
   x->owner = &x->self;
   decide(x);
@@ -591,6 +614,8 @@ void cw_exchange_fail(cw_exchange *x, cw_code code, const char *text) {
 }
 
 void cw_exchange_cancel(cw_exchange *x, const char *why) {
+  cw_engine_disarm(x->client->engine, &x->alarm);
+  x->put_off = x->renews = false;
   x->stuck = x->opening;
   cw_exchange_fail(x, CW_ERR_CANCELLED, why);
 }
@@ -616,6 +641,8 @@ static void note_leak(cw_exchange *x, cw_end why) {
 }
 
 void cw_exchange_release(cw_exchange *x, cw_end why) {
+  if (cw_exchange_waits(x)) /* who waits for that learns of it */
+    cw_engine_stir(x->client->engine, &x->news);
   cw_engine_disarm(x->client->engine, &x->alarm);
   x->put_off = false;
   if (x->transfer) {

@@ -93,7 +93,12 @@ void cw_exchange_restart(cw_exchange *x);
 ** again, once; or there is none, and the 401 stands. */
 bool cw_exchange_stale(cw_exchange *x);
 void cw_exchange_renew(cw_exchange *x);
-void cw_exchange_keep_refusal(cw_exchange *x);
+void cw_exchange_keep_refusal(cw_exchange *x, const cw_error *before);
+
+/* Whether it has waited too long for somebody who asks for its token; and then:
+** it fails, or its 401 stands. */
+bool cw_exchange_overdue(cw_exchange *x);
+void cw_exchange_give_up_token(cw_exchange *x, cw_code code, const char *why);
 
 /* Somebody does not want it any more: as an error, now or for its reader. */
 void cw_exchange_cancel(cw_exchange *x, const char *why);
@@ -121,8 +126,10 @@ static inline bool cw_exchange_failed(const cw_exchange *x) {
 /* Whether something has come or gone since this was last asked. */
 bool cw_exchange_moved(cw_exchange *x);
 
-/* The next one whose end is to be told, once; NULL: none. */
+/* The next one whose end is to be told; NULL: none. It stays until it was told:
+** then it is freed, if nobody has it any more. */
 cw_exchange *cw_exchange_next_over(cw_engine *e);
+void cw_exchange_told(cw_exchange *x);
 
 /* Its owner is gone: frees it, or leaves it to be told of first. */
 void cw_exchange_abandon(cw_exchange *x);

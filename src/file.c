@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-void cw_file_init(cw_file *f) { *f = (cw_file){.fd = -1, .maker = getpid()}; }
+void cw_file_init(cw_file *f) {
+  *f = (cw_file){.fd = -1, .mode = 0666, .maker = getpid()};
+}
 
 /* The lock goes last: who has it next finds nothing half done. A fork's copy
 ** shares it, and would hold it on. */
@@ -57,7 +59,7 @@ static bool open_temporary(cw_file *f, const char *path, cw_error *e) {
   f->temporary = temporary_name(path);
   if (!f->path || !f->temporary) return fail(e, "create", path, ENOMEM);
   f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
-               0666);
+               f->mode);
   if (f->fd >= 0) return true;
   int number = errno;
   free(f->temporary); /* it is not ours to remove */
@@ -77,6 +79,7 @@ static bool replace(cw_file *f, const char *path, mode_t mode, opener *open_it,
     free(target);
     return fail(e, "write", path, number);
   }
+  f->mode = mode & 0777; /* from its first moment */
   bool ok = open_it(f, target, e);
   free(target);
   /* where permissions mean nothing this fails, and nothing is lost */
@@ -168,7 +171,7 @@ static locking lock(cw_file *f, cw_error *e) {
 static locking open_and_lock(cw_file *f, cw_error *e) {
   f->fd = open(
     f->temporary,
-    O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, 0666);
+    O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, f->mode);
   if (f->fd < 0) {
     fail(e, "create", f->temporary, errno);
     return REFUSED;

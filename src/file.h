@@ -19,6 +19,7 @@ typedef struct cw_file {
   char *path;       /* owned: where it will stand */
   char *temporary;  /* owned; NULL: it is written in place */
   uint64_t bytes;   /* written; of a part, all that there are */
+  mode_t mode;      /* that it is made with */
   pid_t maker;      /* a fork's copy removes nothing */
   bool part;        /* it is locked, and will be synced to the disk */
   bool keep;        /* 'drop' leaves the part */

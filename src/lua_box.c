@@ -43,7 +43,11 @@ int cwl_given_up(lua_State *L, const cwl_box *b) {
 }
 
 bool cwl_push_kept(lua_State *L, const char *name) {
-  if (lua_getiuservalue(L, 1, KEPT) != LUA_TTABLE) {
+  return cwl_push_kept_of(L, 1, name);
+}
+
+bool cwl_push_kept_of(lua_State *L, int index, const char *name) {
+  if (lua_getiuservalue(L, index, KEPT) != LUA_TTABLE) {
     lua_pop(L, 1);
     return false;
   }

@@ -49,6 +49,7 @@ void cwl_end(lua_State *L, cwl_box *b, cwl_ending how, cw_end why);
 ** request, error, text, ... 'push' is false, and pushes nothing, when it is not
 ** there; 'keep' keeps the value on top, which stays there. */
 bool cwl_push_kept(lua_State *L, const char *name);
+bool cwl_push_kept_of(lua_State *L, int index, const char *name);
 void cwl_keep(lua_State *L, const char *name);
 
 /* Pushes nil and what ended the stream of the response at 1: the same object

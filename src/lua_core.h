@@ -25,7 +25,7 @@ enum {
   CWL_WAITER,   /* function, or nil */
   CWL_TASKS,    /* weak keys: [thread] = true */
   CWL_TOKENS,   /* weak keys: [function] = what it said (lua_token) */
-  CWL_ENDS,     /* [exchange] = function, of those that are observed */
+  CWL_ENDS,     /* [exchange] = function, once its response is collected */
   CWL_WIRES,    /* weak keys: [request] = what else was sent */
   CWL_HOME,     /* the string behind 'home' */
   CWL_VALUES = CWL_HOME

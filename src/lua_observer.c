@@ -19,12 +19,37 @@ static void open_trace(lua_State *L, cw_exchange *x) {
     cwl_raise(L, "option 'trace': the file has no descriptor");
 }
 
+/* The response keeps the function, which may refer to it: it is found by the
+** exchange while the response lives, and handed over when that is collected
+** (cwl_leave_end), to a place that is there already: a finalizer allocates
+** nothing. */
 static void keep_end(lua_State *L, cw_exchange *x) {
+  cwl_keep(L, "on_end");
+  lua_getiuservalue(L, CWL_STATE, CWL_LIVE);
+  lua_pushvalue(L, 1);
+  lua_rawsetp(L, -2, x);
   lua_getiuservalue(L, CWL_STATE, CWL_ENDS);
-  lua_pushvalue(L, -2);
+  lua_pushboolean(L, false);
+  lua_rawsetp(L, -2, x);
+  lua_pop(L, 2);
+  x->observed = true;
+}
+
+void cwl_leave_end(lua_State *L, const cw_exchange *x) {
+  if (!x->observed || x->told || !cwl_push_kept(L, "on_end")) return;
+  lua_getiuservalue(L, CWL_STATE, CWL_ENDS);
+  lua_insert(L, -2);
   lua_rawsetp(L, -2, x);
   lua_pop(L, 1);
-  x->observed = true;
+}
+
+/* Pushes it; false: its response is being collected, which comes first. */
+static bool push_on_end(lua_State *L, const cw_exchange *x) {
+  lua_getiuservalue(L, CWL_STATE, CWL_ENDS);
+  if (lua_rawgetp(L, -1, x) == LUA_TFUNCTION) return true;
+  lua_getiuservalue(L, CWL_STATE, CWL_LIVE);
+  if (lua_rawgetp(L, -1, x) != LUA_TUSERDATA) return false;
+  return cwl_push_kept_of(L, lua_gettop(L), "on_end");
 }
 
 void cwl_observe(lua_State *L, cwl_box *b, int options, int client) {
@@ -134,13 +159,15 @@ static void push_end(lua_State *L, cw_exchange *x) {
   if (!x->response.info.filled) cwl_set_string(L, "outcome", "error");
 }
 
+/* What is told of it is made first: that may collect its response. */
 static void tell_end(lua_State *L, cw_exchange *x) {
-  lua_getiuservalue(L, CWL_STATE, CWL_ENDS);
-  lua_rawgetp(L, -1, x);
-  lua_pushnil(L);
-  lua_rawsetp(L, -3, x);
+  if (!push_on_end(L, x)) return;
   push_end(L, x);
-  if (cw_exchange_abandoned(x)) cw_exchange_free(x);
+  lua_getiuservalue(L, CWL_STATE, CWL_ENDS);
+  lua_pushnil(L);
+  lua_rawsetp(L, -2, x);
+  lua_pop(L, 1);
+  cw_exchange_told(x);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
     lua_pushfstring(L, "curlew: on_end: %s", luaL_tolstring(L, -1, NULL));
     lua_warning(L, lua_tostring(L, -1), 0);

@@ -15,6 +15,10 @@ void cwl_observe(lua_State *L, cwl_box *b, int options, int client);
 ** response is released, and this raises the same. */
 void cwl_tell_progress(lua_State *L, cwl_box *b);
 
+/* The response at 1 is collected: what its exchange has to tell is told later.
+** For its finalizer. */
+void cwl_leave_end(lua_State *L, const cw_exchange *x);
+
 /* Tells of those that are over; what a function raises becomes a warning. Not
 ** for finalizers. */
 void cwl_tell_ends(lua_State *L, cwl_state *s);

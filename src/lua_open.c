@@ -109,10 +109,18 @@ static int hand_out(lua_State *L, cwl_box *b) {
   return results;
 }
 
+static bool raised(int status) {
+  return status != LUA_OK && status != LUA_YIELD;
+}
+
 /* After check = function(r): what it returned is on top. */
 static int checked_k(lua_State *L, int status, lua_KContext context) {
-  (void)status, (void)context;
+  (void)context;
   cwl_box *b = lua_touserdata(L, RESPONSE);
+  if (raised(status)) {
+    cwl_end(L, b, CWL_CLOSED, CW_BY_ERROR);
+    return lua_error(L);
+  }
   bool good = lua_toboolean(L, -1);
   if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
   return good ? hand_out(L, b) : refuse(L, b);
@@ -120,10 +128,12 @@ static int checked_k(lua_State *L, int status, lua_KContext context) {
 
 static int call_check(lua_State *L, cw_exchange *x) {
   cw_exchange_hand_out(x);
-  cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_CHECK);
-  lua_pushvalue(L, RESPONSE);
-  lua_callk(L, 1, 1, 0, checked_k);
-  return checked_k(L, LUA_OK, 0);
+  lua_pushboolean(L, true);
+  if (cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_CHECK)) {
+    lua_pushvalue(L, RESPONSE);
+    return checked_k(L, lua_pcallk(L, 1, 1, 0, 0, checked_k), 0);
+  }
+  return checked_k(L, LUA_OK, 0); /* it was taken away meanwhile */
 }
 
 static int check_of(const cw_exchange *x) {
@@ -136,10 +146,6 @@ static int check_of(const cw_exchange *x) {
 static int raise(lua_State *L, cw_exchange *x) {
   cw_exchange_release(x, CW_BY_ERROR);
   return lua_error(L);
-}
-
-static bool raised(int status) {
-  return status != LUA_OK && status != LUA_YIELD;
 }
 
 /* A piece of the body was asked for: takes what the function returned. */
@@ -158,13 +164,14 @@ static void take_token(lua_State *L, cw_exchange *x, int status) {
     raise(L, x);
   }
   bool refused = x->started;
+  cw_error before = x->error;
   bool set = cwl_set_token(L, x, &misuse);
   if (misuse) {
     cw_exchange_release(x, CW_BY_ERROR);
     cwl_raise(L, "%s", lua_tostring(L, -1));
   }
   if (refused && set) cw_exchange_renew(x);
-  if (refused && !set) cw_exchange_keep_refusal(x);
+  if (refused && !set) cw_exchange_keep_refusal(x, &before);
 }
 
 /* nil, err or a response to be handed out. */
@@ -190,11 +197,20 @@ typedef enum turn {
 /* Before the first attempt, and once more when what it had was refused. */
 static turn see_to_token(lua_State *L, cw_exchange *x) {
   bool refused = x->started;
-  cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_AUTH_BEARER);
+  if (!cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_AUTH_BEARER)) {
+    cw_exchange_give_up_token(x, CW_ERR_CANCELLED,
+                              "its bearer's function was taken away");
+    return LOOK;
+  }
   switch (cwl_take_token(L, x, refused)) {
   case CWL_TOKEN_ASK:
     return CALL_FOR_TOKEN;
   case CWL_TOKEN_WAIT:
+    if (cw_exchange_overdue(x)) {
+      cw_exchange_give_up_token(x, CW_ERR_TIMEOUT,
+                                "nobody has said its token in time");
+      return LOOK;
+    }
     cw_exchange_nap(x);
     return WAIT;
   default:
@@ -225,9 +241,9 @@ static int opened_k(lua_State *L, int status, lua_KContext context) {
     if (context & FED) take_piece(L, x, status);
     if (context & TOLD) take_token(L, x, status);
     context &= RETRIED;
+    cwl_tell_progress(L, b); /* who may cancel it: before it is looked at */
     turn next = next_turn(L, x, context & RETRIED);
     if (next == OPENED) return opened(L, b);
-    cwl_tell_progress(L, b);
     if (next == RETRY) context |= RETRIED;
     if (next == CALL_FOR_PIECE) {
       status = lua_pcallk(L, 0, 2, 0, context | FED, opened_k);
@@ -314,9 +330,9 @@ static int m_open_chunks(lua_State *L) { return open(L, CWL_CHUNKS); }
 static int retries_k(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
   cwl_box *b = lua_touserdata(L, RESPONSE);
-  while (cw_exchange_waits(b->x))
+  while (b->x && cw_exchange_waits(b->x)) /* another task may move it away */
     if (!cwl_wait(L, cwl_state_of(L), b->x, 0, retries_k)) return lua_error(L);
-  lua_pushboolean(L, !b->x->client->closed);
+  lua_pushboolean(L, b->x && !b->x->client->closed);
   return 1;
 }
 

@@ -58,8 +58,9 @@ cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
   bool found = cw_body_found(&b->x->body);
   cw_body_state state = b->x->body.state;
   cwl_let_go(b);
-  if (b->ending != CWL_IN_USE || state == CW_BODY_CLOSED) cwl_given_up(L, b);
-  cwl_tell_ends(L, cwl_state_of(L));
+  cwl_tell_ends(L, cwl_state_of(L)); /* who may give it up */
+  if (b->ending != CWL_IN_USE || !b->x || state == CW_BODY_CLOSED)
+    cwl_given_up(L, b);
   if (found) return CWL_FOUND;
   if (state != CW_BODY_FAILED) return CWL_ENDED;
   if (wish->cut && cw_buf_length(cw_body_readable(&b->x->body)) > 0)

@@ -93,6 +93,7 @@ static int r_gc(lua_State *L) {
                         still_reachable(L, b) ? CW_LEAK_SHUTDOWN : CW_LEAK_GC);
   else if (b->ending == CWL_IN_USE && !b->looped && x->id && x->handed_out)
     cw_exchange_count_unclosed(x);
+  cwl_leave_end(L, x);
   b->x = NULL;
   b->ending = CWL_CLOSED;
   cw_exchange_abandon(x);

@@ -22,6 +22,10 @@ static void push_entry(lua_State *L, int index) {
   if (lua_rawget(L, -2) != LUA_TTABLE) {
     lua_pop(L, 1);
     lua_newtable(L);
+    lua_createtable(L, 0, 1); /* a thread that is dropped asks no more */
+    lua_pushliteral(L, "v");
+    lua_setfield(L, -2, "__mode");
+    lua_setmetatable(L, -2);
     lua_pushvalue(L, index);
     lua_pushvalue(L, -2);
     lua_rawset(L, -4);

@@ -76,15 +76,30 @@ static void put_request_line(int fd, cw_text line) {
   put(fd, '>', line, query ? "?..." : "");
 }
 
+/* Where a Location leads, without its query and fragment, and not at all where
+** it has a user. */
+static void put_location(int fd, char sign, cw_text line) {
+  size_t n = 0;
+  while (n < line.length && line.bytes[n] != '?' && line.bytes[n] != '#')
+    n++;
+  cw_text shown = {line.bytes, n};
+  if (memchr(line.bytes, '@', n))
+    put(fd, sign, (cw_text){"Location:", 9}, " ***");
+  else
+    put(fd, sign, shown, n < line.length ? "?..." : "");
+}
+
 static void put_field(int fd, const cw_request *r, char sign, cw_text line) {
   const char *colon = memchr(line.bytes, ':', line.length);
   size_t n = colon ? (size_t)(colon - line.bytes) : 0;
   bool hides = colon && secret(r, (cw_text){line.bytes, n});
   cw_text shown = {line.bytes, hides ? n + 1 : line.length};
-  bool leads = colon && cw_text_is((cw_text){line.bytes, n}, "location");
-  const char *query = leads ? memchr(line.bytes, '?', line.length) : NULL;
-  if (query) shown.length = (size_t)(query - line.bytes);
-  put(fd, sign, shown, hides ? " ***" : query ? "?..." : "");
+  if (line.length && cw_text_blank(*line.bytes)) /* folded: of which line? */
+    put(fd, sign, (cw_text){"", 0}, " ***");
+  else if (colon && cw_text_is((cw_text){line.bytes, n}, "location"))
+    put_location(fd, sign, line);
+  else
+    put(fd, sign, shown, hides ? " ***" : "");
 }
 
 static void put_head(int fd, const cw_request *r, char sign, cw_text head) {

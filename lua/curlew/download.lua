@@ -61,7 +61,8 @@ end
 function download.run(open, client, path, url, options, sha256)
   local part <close>, err = core.part(client, url, path, sha256)
   if not part then return nil, err end
-  if not options.buffer and not core.says(client, "buffer") then
+  local told = core.says(client, "buffer") or core.says(client, "sealed")
+  if not options.buffer and not told then
     options.buffer = 512 * 1024 -- it is large, as far as anybody knows
   end
   local file, last
