@@ -585,6 +585,17 @@ describe("auth.digest", function()
     end)
   end
 
+  for name, case in pairs(bodies) do
+    it("sends " .. name .. " to who asks for no password", function()
+      server:replies(OK, OK)
+      local r <close> = assert(http.post(server.url .. "/to",
+        with { body = case[1].body, file = case[1].file }))
+      assert.same({ 200, "ok" }, { r.status, r:text() })
+      assert.is_nil(parameters(2))
+      assert.equal(case[2], server:request(2):match("\r\n\r\n(.*)$"))
+    end)
+  end
+
   it("sends what a function gives, once", function()
     server:replies(challenge(), OK)
     local pieces = { "c", "b", "a" }

@@ -150,6 +150,23 @@ describe("The error of a status", function()
       fields(err, { "code", "status" }))
   end)
 
+  it("is what a function that checks returns beside nil", function()
+    local function checked(how, bytes)
+      server:reset():reply(bytes)
+      local before = http.stats().open
+      local err = failure(server.url, { check = function(r)
+        return r[how](r)
+      end })
+      assert.equal(before, http.stats().open)
+      return fields(err, { "code", "phase", "status", "body", "received" })
+    end
+
+    assert.same({ code = "status", phase = "headers", status = 404,
+      body = "not there", received = 9 }, checked("check", MISSING))
+    assert.same({ code = "truncated", phase = "body", status = 200,
+      received = 4 }, checked("text", CUT))
+  end)
+
   it("is the same from r:check()", function()
     server:reply(MISSING)
     local r <close> = http.get(server.url)

@@ -37,6 +37,9 @@ describe("A form", function()
     ["empty names and values"] = { { { "", "a" }, { "b", "" }, { "", "" } },
       "=a&b=&=" },
     ["nothing"] = { {}, "" },
+    ["numbers as they count, whatever their subtype"] = {
+      { a = 3.0, b = 2 ^ 53, c = 0.1, d = 0.1 + 0.2, e = -0.0, f = { 1.0 } },
+      "a=3&b=9007199254740992&c=0.1&d=0.30000000000000004&e=0&f=1" },
     ["spaces as plus, plus as %2B"] = { { { "a b", "c+d" } }, "a+b=c%2Bd" },
     ["UTF-8 as its bytes"] = { { { "ä", "€" } }, "%C3%A4=%E2%82%AC" },
     ["line breaks as they are"] = { { { "a", "b\r\nc\nd" } },
@@ -75,6 +78,12 @@ describe("A form", function()
       { { [true] = "a" }, "a name expected, got true" },
       { { [3] = { "a", "b" } }, "a name expected, got 3" },
       { { [1.5] = "a" }, "a name expected, got 1.5" },
+      { { a = 1 / 0 }, "a: a finite number expected, got inf" },
+      { { a = { x = 1 } }, "a: a list expected, got a table with the key x" },
+      { { a = { 1, x = 2 } },
+        "a: a list expected, got a table with the key x" },
+      { { a = { 1, nil, 3 } },
+        "a: string, number, boolean or a list expected, got nil" },
     }
     for _, case in ipairs(wrong) do
       assert_raises("option 'form': " .. case[2], form.encode, case[1])

@@ -283,6 +283,16 @@ describe("progress", function()
     assert.is_true(r:close())
   end)
 
+  it("may not read the response that it looks at", function()
+    local r
+    r = assert(http.get(nginx.http .. "/big", { progress = function(p)
+      if p.received > 100000 then r:read(1) end
+    end }))
+    assert.error_matches(function()
+      while true do r:read(65536) end
+    end, "the response is being read by another call")
+  end)
+
   it("goes with a response that is moved", function()
     local calls = 0
     local function open()
@@ -362,6 +372,15 @@ describe("trace", function()
       assert.is_nil(text:find(SECRET, 1, true))
       assert.matches("< Location: /x?...\n", text, 1, true)
     end)
+
+  it("shows no byte that may drive a terminal #http1", function()
+    local server <close> = support.server()
+    server:replies("HTTP/1.1 200 O\27[2J\r\nX: a\27[1mb\tc\r\n"
+      .. "Content-Length: 0\r\n\r\n")
+    local text = traced(server.url, {})
+    assert.matches("< HTTP/1.1 200 O?[2J\n", text, 1, true)
+    assert.matches("< X: a?[1mb?c\n", text, 1, true)
+  end)
 
   it("ends with the request that asked for it", function()
     local file <close> = assert(io.tmpfile())

@@ -740,6 +740,8 @@ describe("The option retry refuses", function()
     ["a list of nothing"] = { { on = 503 }, "option 'retry.on'" },
     ["a status that is none"] = { { on = { 99 } }, "option 'retry.on'" },
     ["a code that is none"] = { { on = { "time-out" } }, "option 'retry.on'" },
+    ["a list with a name"] = { { on = { 503, more = 500 } },
+      "option 'retry.on'" },
     ["unsafe as a number"] = { { unsafe = 1 }, "option 'retry.unsafe'" },
   }
 

@@ -226,6 +226,14 @@ describe("The option interface", function()
     end
   end)
 
+  it("is a name of at most 254 bytes: libcurl drops a longer one", function()
+    refused("option 'interface': the name is longer",
+      { interface = ("x"):rep(255) })
+    local _, err = http.fetch(nginx.http .. "/who",
+      { interface = ("x"):rep(254) })
+    assert.equal("connect", err.code)
+  end)
+
   it("that is not there is error connect", function()
     for _, from in ipairs { "if!none0", "none0" } do
       local page, err = http.fetch(nginx.http .. "/who", { interface = from })

@@ -56,6 +56,18 @@ void cwl_set_boolean(lua_State *L, const char *name, bool value) {
   lua_setfield(L, -2, name);
 }
 
+lua_Integer cwl_list_length(lua_State *L, int index) {
+  if (!lua_istable(L, index)) return -1;
+  lua_Integer count = 0, n = luaL_len(L, index);
+  index = lua_absindex(L, index);
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    count++;
+  }
+  return count == n ? n : -1;
+}
+
 static bool own_file(const cwl_state *s, const lua_Debug *frame) {
   size_t n = strlen(s->home);
   return n > 0 && frame->source[0] == '@' &&

@@ -64,6 +64,10 @@ void cwl_set_integer(lua_State *L, const char *name, int64_t value);
 void cwl_set_number(lua_State *L, const char *name, double value);
 void cwl_set_boolean(lua_State *L, const char *name, bool value);
 
+/* How many elements the table at 'index' has, which has nothing else: one that
+** only looks like a list would lose what has a name. -1: it is no list. */
+lua_Integer cwl_list_length(lua_State *L, int index);
+
 /* Tells what has leaked since this was last called; not for finalizers. */
 void cwl_tell_leaks(lua_State *L, cwl_state *s);
 

@@ -54,6 +54,14 @@ void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
   }
 }
 
+bool cwl_is_error(lua_State *L, int index) {
+  if (!lua_getmetatable(L, index)) return false;
+  luaL_getmetatable(L, "curlew.error");
+  bool same = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return same;
+}
+
 void cwl_push_failure(lua_State *L, const cw_error *e) {
   cw_site site;
   cwl_site(L, cwl_state_of(L), 1, &site);

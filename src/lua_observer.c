@@ -88,7 +88,10 @@ void cwl_tell_progress(lua_State *L, cwl_box *b) {
   if (!b->watched || !x || !cw_exchange_moved(x)) return;
   if (!cwl_push_kept(L, "progress")) return;
   push_progress(L, x);
+  bool before = b->reading;
+  b->reading = true; /* it may not read: the call that it looks at goes on */
   int status = lua_pcall(L, 1, 1, 0);
+  b->reading = before;
   if (status != LUA_OK) {
     b->reading = false;
     if (b->x) cw_exchange_release(b->x, CW_BY_ERROR);

@@ -113,7 +113,7 @@ static bool raised(int status) {
   return status != LUA_OK && status != LUA_YIELD;
 }
 
-/* After check = function(r): what it returned is on top. */
+/* After check = function(r): what it returned is on top, two values. */
 static int checked_k(lua_State *L, int status, lua_KContext context) {
   (void)context;
   cwl_box *b = lua_touserdata(L, RESPONSE);
@@ -121,18 +121,24 @@ static int checked_k(lua_State *L, int status, lua_KContext context) {
     cwl_end(L, b, CWL_CLOSED, CW_BY_ERROR);
     return lua_error(L);
   }
-  bool good = lua_toboolean(L, -1);
+  bool good = lua_toboolean(L, -2);
+  if (!good && cwl_is_error(L, -1)) { /* function(r) return r:check() end */
+    cwl_end(L, b, CWL_CLOSED, CW_BY_ERROR);
+    cwl_tell_ends(L, cwl_state_of(L));
+    return fail(L, b);
+  }
   if (b->ending != CWL_IN_USE) return cwl_given_up(L, b);
   return good ? hand_out(L, b) : refuse(L, b);
 }
 
 static int call_check(lua_State *L, cw_exchange *x) {
   cw_exchange_hand_out(x);
-  lua_pushboolean(L, true);
   if (cwl_push_hook(L, x, OPTIONS, CLIENT, CW_OPT_CHECK)) {
     lua_pushvalue(L, RESPONSE);
-    return checked_k(L, lua_pcallk(L, 1, 1, 0, 0, checked_k), 0);
+    return checked_k(L, lua_pcallk(L, 1, 2, 0, 0, checked_k), 0);
   }
+  lua_pushboolean(L, true);
+  lua_pushnil(L);
   return checked_k(L, LUA_OK, 0); /* it was taken away meanwhile */
 }
 

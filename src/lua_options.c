@@ -99,9 +99,17 @@ static void read_number(lua_State *L, int value, const cw_option *row,
   cwl_raise(L, "%s", lua_tostring(L, -1));
 }
 
+static void check_length(lua_State *L, const cw_option *row, cw_option_id id,
+                         size_t n) {
+  enum { LONGEST_PATH = 107, LONGEST_INTERFACE = 254 };
+  if (id == CW_OPT_UNIX && n > LONGEST_PATH) /* of a sockaddr_un */
+    wrong(L, row, "the path is longer than 107 bytes");
+  if (id == CW_OPT_INTERFACE && n > LONGEST_INTERFACE) /* libcurl's bindlocal */
+    wrong(L, row, "the name is longer than 254 bytes");
+}
+
 static void read_text(lua_State *L, int value, const cw_option *row,
                       cw_settings *s, cw_option_id id) {
-  enum { LONGEST_PATH = 107 }; /* of a sockaddr_un */
   size_t n;
   if (lua_type(L, value) != LUA_TSTRING) expected(L, row, value);
   const char *text = lua_tolstring(L, value, &n);
@@ -116,8 +124,7 @@ static void read_text(lua_State *L, int value, const cw_option *row,
     const char *fault = cw_route_proxy_fault(text); /* it may hold a password */
     if (fault) wrong(L, row, fault);
   }
-  if (id == CW_OPT_UNIX && n > LONGEST_PATH)
-    wrong(L, row, "the path is longer than 107 bytes");
+  check_length(L, row, id, n);
   if (!cw_settings_text(s, id, text)) out_of_memory(L);
 }
 
@@ -216,8 +223,7 @@ static const char *element(lua_State *L, int value, const cw_option *row,
 static void read_pair(lua_State *L, int value, const cw_option *row,
                       cw_settings *s, cw_option_id id) {
   size_t users, words;
-  if (!lua_istable(L, value) || luaL_len(L, value) != 2)
-    expected(L, row, value);
+  if (cwl_list_length(L, value) != 2) expected(L, row, value);
   const char *user = element(L, value, row, 1, &users);
   const char *password = element(L, value, row, 2, &words);
   if (!visible(user, users) || !visible(password, words))
@@ -257,8 +263,8 @@ static bool is_condition(lua_State *L, int value) {
 static void read_conditions(lua_State *L, int value, const cw_option *row,
                             cw_settings *s, cw_option_id id) {
   luaL_Buffer list;
-  if (!lua_istable(L, value)) expected(L, row, value);
-  lua_Integer n = luaL_len(L, value);
+  lua_Integer n = cwl_list_length(L, value);
+  if (n < 0) expected(L, row, value);
   luaL_buffinit(L, &list);
   luaL_addchar(&list, ',');
   for (lua_Integer i = 1; i <= n; i++) {
@@ -276,11 +282,11 @@ static void read_conditions(lua_State *L, int value, const cw_option *row,
 static void read_names(lua_State *L, int value, const cw_option *row,
                        cw_settings *s, cw_option_id id) {
   static const cw_text empty = {"", 0};
-  if (!lua_istable(L, value)) expected(L, row, value);
+  lua_Integer n = cwl_list_length(L, value);
+  if (n < 0) expected(L, row, value);
   cw_headers *list = cw_headers_new();
   if (!list) out_of_memory(L);
   cw_settings_fields(s, id, list); /* freed with them, whatever raises */
-  lua_Integer n = luaL_len(L, value);
   for (lua_Integer i = 1; i <= n; i++) {
     cw_text name;
     name.bytes = element(L, value, row, i, &name.length);
@@ -341,7 +347,8 @@ static void add_values(lua_State *L, cw_headers *list, cw_text name) {
     add_value(L, list, name);
     return;
   }
-  lua_Integer n = luaL_len(L, -1);
+  lua_Integer n = cwl_list_length(L, -1);
+  if (n < 0) bad_header(L, name.bytes, "its values are no list");
   if (n == 0) bad_header(L, name.bytes, "its list of values is empty");
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, -1, i);
@@ -357,7 +364,7 @@ static void read_field(lua_State *L, cw_headers *list) {
     add_values(L, list, field_name(L, lua_gettop(L) - 1));
     return;
   }
-  if (!lua_istable(L, -1) || luaL_len(L, -1) != 2)
+  if (cwl_list_length(L, -1) != 2)
     cwl_raise(L, "option 'headers': {name, value} expected in a list");
   lua_geti(L, -1, 1);
   cw_text name = field_name(L, lua_gettop(L));

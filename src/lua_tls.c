@@ -82,20 +82,8 @@ static const char *add_element(lua_State *L, cw_settings *s, cw_option_id id) {
   return pin ? add_pin(L, s, id, given) : add_ca(L, &s->values[id].text, given);
 }
 
-/* A value that only looks like a list would lose what has a name. */
-static bool is_list(lua_State *L, int value) {
-  lua_Integer count = 0, n = luaL_len(L, value);
-  lua_pushnil(L);
-  while (lua_next(L, value)) {
-    lua_pop(L, 1);
-    count++;
-  }
-  return n > 0 && count == n;
-}
-
-static const char *read_elements(lua_State *L, int value, cw_settings *s,
-                                 cw_option_id id) {
-  lua_Integer n = luaL_len(L, value);
+static const char *read_elements(lua_State *L, int value, lua_Integer n,
+                                 cw_settings *s, cw_option_id id) {
   if (!begin_text(s, id)) return "not enough memory";
   for (lua_Integer i = 1; i <= n; i++) {
     lua_geti(L, value, i);
@@ -134,8 +122,9 @@ static const char *read_one(lua_State *L, int value, cw_settings *s,
 const char *cwl_read_tls(lua_State *L, int value, cw_settings *s,
                          cw_option_id id) {
   if (!lua_istable(L, value)) return read_one(L, value, s, id);
-  if (!is_list(L, value)) return "a list of strings expected";
-  if (luaL_len(L, value) > 1) return read_elements(L, value, s, id);
+  lua_Integer n = cwl_list_length(L, value);
+  if (n < 1) return "a list of strings expected";
+  if (n > 1) return read_elements(L, value, n, s, id);
   lua_geti(L, value, 1);
   const char *fault = read_one(L, lua_gettop(L), s, id);
   if (!fault) lua_pop(L, 1);

@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "trace.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,6 +61,8 @@ static void put(int fd, char sign, cw_text text, const char *more) {
   int n = (int)(text.length < LONGEST ? text.length : LONGEST);
   int size =
     snprintf(line, sizeof line, "%c %.*s%s\n", sign, n, text.bytes, more);
+  for (char *c = line; c < line + size - 1; c++)
+    if (iscntrl((unsigned char)*c)) *c = '?'; /* it may drive a terminal */
   ssize_t written = write(fd, line, (size_t)size);
   (void)written;
 }

@@ -85,7 +85,9 @@ static bool asks_again(cw_transfer *t) {
     t->expecting = NULL; /* once */
     return true;
   }
-  return t->rounds && challenges(t->response);
+  bool probed = t->probes && t->response->status < 300;
+  t->probes = false;
+  return probed || (t->rounds && challenges(t->response));
 }
 
 static size_t end_of_block(cw_transfer *t, size_t n) {
@@ -562,9 +564,10 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
   t->undecided = false;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
+  bool sends = request->content.kind != CW_CONTENT_NONE;
   t->rounds = goes_in_rounds(request);
-  t->expecting =
-    request->content.kind != CW_CONTENT_NONE ? &request->own : NULL;
+  t->probes = t->rounds && sends;
+  t->expecting = sends ? &request->own : NULL;
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;

@@ -72,7 +72,8 @@ typedef struct cw_transfer {
   uint64_t connection; /* which it is, in one number; 0: not known */
   unsigned head_round; /* which look at the sockets brought the headers */
   bool rounds;         /* a 401 may be answered by libcurl itself */
-  bool undecided;      /* such a one has come */
+  bool probes;         /* libcurl asks without the content first */
+  bool undecided;      /* what has come may be followed by another response */
   bool in_block;       /* a status line has come, its headers may follow */
   bool draining;       /* what comes is dropped and counted */
   bool https;

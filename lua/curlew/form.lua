@@ -16,16 +16,45 @@ local function encode_for_form(text)
   return (text:gsub("[^%w%-._* ]", percent):gsub(" ", "+"))
 end
 
-local encodable = { string = true, number = true, boolean = true }
+local function refuse(how, name, expected, got)
+  error(("option '%s': %s: %s expected, got %s"):format(how.option,
+    tostring(name), expected, got), 0)
+end
+
+-- 3.0 is 3 to whoever counts; any other float keeps what it is.
+local function number_text(number)
+  local whole = math.tointeger(number)
+  if whole then return ("%d"):format(whole) end
+  local text = ("%.14g"):format(number)
+  return tonumber(text) == number and text or ("%.17g"):format(number)
+end
+
+local function text_of(how, name, value)
+  local kind = type(value)
+  if kind == "string" then return value end
+  if kind == "boolean" then return tostring(value) end
+  if kind ~= "number" then
+    refuse(how, name, "string, number, boolean or a list", kind)
+  elseif value ~= value or value - value ~= 0 then
+    refuse(how, name, "a finite number", tostring(value))
+  end
+  return number_text(value)
+end
 
 -- how: option, encode, keeps_false (in a query false stands for no value).
 local function add_one(how, parts, name, value)
-  if not encodable[type(value)] then
-    error(("option '%s': %s: string, number, boolean or a list expected, "
-      .. "got %s"):format(how.option, name, type(value)), 0)
-  elseif value ~= false or how.keeps_false then
-    local encode = how.encode
-    parts[#parts + 1] = encode(tostring(name)) .. "=" .. encode(tostring(value))
+  local encode, text = how.encode, text_of(how, name, value)
+  if value ~= false or how.keeps_false then
+    parts[#parts + 1] = encode(text_of(how, name, name)) .. "=" .. encode(text)
+  end
+end
+
+-- A table that only looks like a list would lose what has a name.
+local function check_list(how, name, list)
+  for key in pairs(list) do
+    if math.type(key) ~= "integer" or key < 1 or key > #list then
+      refuse(how, name, "a list", "a table with the key " .. tostring(key))
+    end
   end
 end
 
@@ -35,7 +64,8 @@ local function add_pair(how, parts, name, value)
       type(name)), 0)
   end
   if type(value) ~= "table" then return add_one(how, parts, name, value) end
-  for _, one in ipairs(value) do add_one(how, parts, name, one) end
+  check_list(how, name, value)
+  for i = 1, #value do add_one(how, parts, name, value[i]) end
 end
 
 --- The names of a table, but for its list part, sorted.
@@ -62,7 +92,8 @@ local function join(how, t)
     error(("option '%s': table expected, got %s"):format(option, type(t)), 0)
   end
   local parts = {}
-  for _, pair in ipairs(t) do
+  for i = 1, #t do
+    local pair = t[i]
     if type(pair) ~= "table" or #pair ~= 2 then
       error(("option '%s': {name, value} expected in a list"):format(option),
         0)
