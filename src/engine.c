@@ -398,8 +398,7 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
 }
 
 /* Reads and drops what is there. Each round brings at most one receive buffer,
-** so the limit also bounds the rounds; the first one without bytes ends it.
-*True:
+** so the limit also bounds the rounds; the first one without bytes ends it. True:
 ** it has ended by itself, and is nobody's any more. */
 static bool drain(cw_engine *e, cw_transfer *t) {
   struct pollfd socket = {.fd = (int)t->socket, .events = POLLIN};
