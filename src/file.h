@@ -48,9 +48,8 @@ char *cw_file_beside(const char *path, const char *suffix);
 /* Leaves the first 'n' bytes of a part. False: 'e' says why. */
 bool cw_file_cut(cw_file *f, uint64_t n, cw_error *e);
 
-/* Nothing has been written yet: cw_file_finish will refuse it unless its
- *SHA-256
- ** is 'sum', in small letters. False: 'e' says why. */
+/* Nothing has been written yet: cw_file_finish refuses it unless its SHA-256 is
+** 'sum', in small letters. False: 'e' says why. */
 bool cw_file_expect(cw_file *f, const char *sum, cw_error *e);
 
 /* Writes go to 'stream', whose position they move. */
