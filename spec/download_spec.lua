@@ -760,11 +760,10 @@ describe("download that cannot", function()
       local core = require "curlew.core"
       local http = require "curlew"
       local posix = require "posix_support"
-      core.waiter(coroutine.yield)
       local task = coroutine.create(function()
         return assert(http.download(arg[1], arg[2], { buffer = 16384 })).bytes
       end)
-      core.task(task)
+      core.seat(task, function() coroutine.yield() end)
       local function exists(name)
         local file <close> = io.open(name)
         return file ~= nil and file:seek("end")

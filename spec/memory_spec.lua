@@ -103,15 +103,13 @@ do -- in a coroutine that is dropped
 end
 
 do -- in a task that is closed while it waits
-  core.waiter(function() coroutine.yield() end)
   local task = coroutine.create(function()
     local r <close> = assert(http.get(url .. "/slow"))
     error(r)
   end)
-  core.task(task)
+  core.seat(task, function() coroutine.yield() end)
   assert(coroutine.resume(task))
   assert(coroutine.close(task))
-  core.waiter(nil)
 end
 ]]
 

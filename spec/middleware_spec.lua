@@ -769,7 +769,7 @@ describe("In a task, a middleware", function()
   local tasks
 
   before_each(function() tasks = scheduler() end)
-  after_each(function() tasks.close() end)
+  after_each(function() tasks.forget() end)
 
   it("waits as its caller does", function()
     server:script { { loop = { "request", "wait", { send = OK } } } }

@@ -166,10 +166,6 @@ describe("A reader in a task", function()
       local fails, r
       server:reset()
       server:script(STUCK)
-      core.waiter(function()
-        coroutine.yield()
-        if fails then error("cancelled", 0) end
-      end)
       local task = coroutine.create(function()
         r = assert(http.get(server.url))
         if how ~= "raises and catches" then return r:read("a") end
@@ -177,7 +173,10 @@ describe("A reader in a task", function()
         assert.same({ false, "cancelled" }, { ok, err })
         assert.equal("a", r:read(1))
       end)
-      core.task(task)
+      core.seat(task, function()
+        coroutine.yield()
+        if fails then error("cancelled", 0) end
+      end)
       assert(coroutine.resume(task))
       while not r do
         core.step(0.1)
@@ -185,7 +184,6 @@ describe("A reader in a task", function()
       end
       fails = how ~= "is closed"
       if fails then coroutine.resume(task) else coroutine.close(task) end
-      core.waiter(nil)
       local left = how == "raises and catches" and "bc" or "ab"
       assert.equal(left, r:read(2), how)
       r:close()

@@ -120,13 +120,12 @@ describe("A look-up that hangs", function()
 
   it("is not awaited by the end of a client", function()
     assert_at_once("cancelled\ttrue\t0\n", [[
-      core.waiter(function() coroutine.yield() end)
       local client = http.client()
       local task = coroutine.create(function()
         local _, err = client:get(URL)
         return err.code
       end)
-      core.task(task)
+      core.seat(task, function() coroutine.yield() end)
       assert(coroutine.resume(task))
       core.step(0.01)
       client:close()
@@ -137,9 +136,8 @@ describe("A look-up that hangs", function()
 
   it("is not awaited by coroutine.close of the task inside get", function()
     assert_at_once("true\ttrue\t0\t1\n", [[
-      core.waiter(function() coroutine.yield() end)
       local task = coroutine.create(function() http.get(URL) end)
-      core.task(task)
+      core.seat(task, function() coroutine.yield() end)
       assert(coroutine.resume(task))
       core.step(0.01)
       local closed = coroutine.close(task)
@@ -150,9 +148,8 @@ describe("A look-up that hangs", function()
 
   it("is not awaited by lua_close while a task waits in it", function()
     assert_at_once("true\n", [[
-      core.waiter(function() coroutine.yield() end)
       local task = coroutine.create(function() http.get(URL) end)
-      core.task(task)
+      core.seat(task, function() coroutine.yield() end)
       assert(coroutine.resume(task))
       core.step(0.01)
       say(at_once())
@@ -163,10 +160,9 @@ describe("A look-up that hangs", function()
   it("is not awaited by the collector", function()
     local began = support.posix.monotonic()
     local kind, code, out = support.run(prelude .. [[
-      core.waiter(function() coroutine.yield() end)
       do
         local task = coroutine.create(function() http.get(URL) end)
-        core.task(task)
+        core.seat(task, function() coroutine.yield() end)
         assert(coroutine.resume(task))
         core.step(0.01)
       end

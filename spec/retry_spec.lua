@@ -694,11 +694,10 @@ describe("While a request waits for its next try", function()
     local _, code, _, err = support.run([[
       local http = require "curlew"
       local core = require "curlew.core"
-      core.waiter(function() coroutine.yield() end)
       local task = coroutine.create(function()
         http.fetch(arg[1], { retry = { times = 3, max_delay = 3600 } })
       end)
-      core.task(task)
+      core.seat(task, function() coroutine.yield() end)
       assert(coroutine.resume(task))
       while http.stats().released_by.hop == 0 do
         core.step()

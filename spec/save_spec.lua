@@ -357,12 +357,11 @@ describe("save that fails", function()
       local core = require "curlew.core"
       local http = require "curlew"
       local posix = require "posix_support"
-      core.waiter(coroutine.yield)
       local task = coroutine.create(function()
         local r <close> = assert(http.get(arg[1]))
         return assert(r:save(arg[2])).bytes
       end)
-      core.task(task)
+      core.seat(task, function() coroutine.yield() end)
       local forked, ok, bytes = false, coroutine.resume(task)
       while coroutine.status(task) ~= "dead" do
         local names <close> = io.popen("ls -A " .. arg[3])

@@ -34,8 +34,7 @@ describe("The waiter", function()
   it("is not called outside a task: there the wait polls", function()
     server:reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     local called = false
-    core.waiter(function() called = true end)
-    finally(function() core.waiter(nil) end)
+    core.seat(coroutine.create(print), function() called = true end)
     local read
     coroutine.wrap(function()
       local r <close> = assert(http.get(server.url))
@@ -136,11 +135,10 @@ describe("The waiter", function()
       local http = require "curlew"
       local core = require "curlew.core"
       local ready = {}
-      core.waiter(function() coroutine.yield() end)
       local task = coroutine.create(function()
         return assert(http.fetch(arg[1])).body
       end)
-      core.task(task)
+      core.seat(task, function() coroutine.yield() end)
       local fd = core.descriptor()
       assert(math.type(fd) == "integer" and fd > 2)
       local _, body = assert(coroutine.resume(task))

@@ -285,11 +285,12 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   return true;
 }
 
-static void add_news(cw_engine *e, cw_link *news) {
-  if (news && cw_list_empty(news)) cw_list_append(&e->news, news);
+static void add_news(cw_engine *e, cw_news *news) {
+  if (news && cw_list_empty(&news->link))
+    cw_list_append(&e->news, &news->link);
 }
 
-void cw_engine_stir(cw_engine *e, cw_link *news) {
+void cw_engine_stir(cw_engine *e, cw_news *news) {
   add_news(e, news);
   e->stirred = true;
 }
@@ -563,10 +564,14 @@ int cw_engine_descriptor(cw_engine *e) {
   return cw_watch_descriptor(&e->watch);
 }
 
-cw_link *cw_engine_next_news(cw_engine *e) {
+bool cw_engine_has_news(const cw_engine *e) {
+  return !cw_list_empty(&e->news);
+}
+
+cw_news *cw_engine_next_news(cw_engine *e) {
   if (cw_list_empty(&e->news)) return NULL;
-  cw_link *news = e->news.next;
-  cw_list_remove(news);
+  cw_news *news = CW_LIST_ENTRY(e->news.next, cw_news, link);
+  cw_list_remove(&news->link);
   return news;
 }
 

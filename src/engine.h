@@ -67,10 +67,11 @@ int64_t cw_engine_timeout(cw_engine *e);
 
 /* The owner of 'news' has something to do at once: the next step waits for
 ** nothing. */
-void cw_engine_stir(cw_engine *e, cw_link *news);
+void cw_engine_stir(cw_engine *e, cw_news *news);
 
-/* Takes the next link out of the ring of owners with news; NULL: none. */
-cw_link *cw_engine_next_news(cw_engine *e);
+/* Takes the next one out of the ring of those with news; NULL: none. */
+cw_news *cw_engine_next_news(cw_engine *e);
+bool cw_engine_has_news(const cw_engine *e);
 
 /* The ring of owners, of those who asked for it, whose transfers have ended. */
 cw_link *cw_engine_over(cw_engine *e);

@@ -15,10 +15,6 @@ cw_exchange *cw_exchange_of(cw_transfer *t) {
   return CW_LIST_ENTRY(t->holder, cw_exchange, transfer);
 }
 
-cw_exchange *cw_exchange_of_news(cw_link *news) {
-  return CW_LIST_ENTRY(news, cw_exchange, news);
-}
-
 static double number(const cw_exchange *x, cw_option_id id) {
   return cw_settings_get(&x->request.own, x->request.defaults, id);
 }
@@ -39,6 +35,10 @@ static uint64_t max_body(const cw_exchange *x) {
   return (uint64_t)number(x, CW_OPT_MAX_BODY);
 }
 
+static bool settled(cw_news *n) {
+  return cw_exchange_settled(CW_LIST_ENTRY(n, cw_exchange, news));
+}
+
 void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   cw_exchange *x = *owner = malloc(sizeof *x);
   if (!x) return;
@@ -49,8 +49,10 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   cw_request_init(&x->request, c->defaults, &x->error);
   cw_response_init(&x->response);
   cw_body_init(&x->body, UINT64_MAX, CW_BODY_AHEAD, &x->error);
-  cw_list_init(&x->news);
+  cw_list_init(&x->news.link);
+  x->news.settled = settled;
   cw_list_init(&x->over);
+  cw_list_init(&x->held);
   x->error.code = CW_OK;
   x->transfer = NULL;
   x->id = 0;
@@ -78,8 +80,9 @@ void cw_exchange_free(cw_exchange *x) {
   if (!x) return;
   cw_engine_disarm(x->client->engine, &x->alarm);
   forget_history(x);
-  cw_list_remove(&x->news);
+  cw_list_remove(&x->news.link);
   cw_list_remove(&x->over);
+  cw_list_remove(&x->held);
   cw_list_remove(&x->made);
   cw_body_clear(&x->body);
   cw_response_clear(&x->response);
@@ -491,7 +494,7 @@ void cw_exchange_abandon(cw_exchange *x) {
   }
   cw_engine_disarm(x->client->engine, &x->alarm);
   x->put_off = false;
-  cw_list_remove(&x->news);
+  cw_list_remove(&x->news.link);
   cw_content_clear(&x->request.content); /* what was lent goes with its owner */
   x->self = x;
   x->owner = &x->self;
@@ -652,6 +655,14 @@ void cw_exchange_release(cw_exchange *x, cw_end why) {
   cw_content_finish(&x->request.content);
   cw_body_close(&x->body);
   decide(x);
+}
+
+void cw_exchange_leave_task(cw_exchange *x) {
+  cw_list_remove(&x->held);
+  if (!x->transfer) return;
+  cw_error_set(&x->error, CW_ERR_CANCELLED, CW_PHASE_BODY,
+               "the task that opened it has ended");
+  cw_engine_release(x->client->engine, x->transfer, CW_BY_TASK, true);
 }
 
 void cw_exchange_count_unclosed(cw_exchange *x) {

@@ -28,7 +28,7 @@ typedef struct cw_exchange {
   cw_body body;
   cw_error error;
   cw_transfer *transfer;      /* NULL: no stream is held */
-  cw_link news;               /* in the engine's ring of those with news */
+  cw_news news;               /* in the engine's ring of those with news */
   cw_link made;               /* in its ring of all exchanges */
   struct cw_exchange **owner; /* who has it: a pointer to be NULLed if the
                               ** engine is shut down first */
@@ -37,6 +37,7 @@ typedef struct cw_exchange {
   int64_t opened; /* when, on the engine's clock */
   cw_site site;   /* the line that asked */
   const char *opener;
+  cw_link held;      /* in the ring of what a task has opened */
   cw_link over;      /* in the engine's ring of those that have ended */
   bool observed;     /* somebody is to be told of its end ... */
   bool told;         /* ... and was */
@@ -169,6 +170,10 @@ void cw_exchange_refuse(cw_exchange *x);
 ** and has come. */
 void cw_exchange_show_refused(cw_exchange *x);
 
+/* The task that holds it has ended: gives the stream up; who reads it is told
+** so. */
+void cw_exchange_leave_task(cw_exchange *x);
+
 /* It was collected, its stream had ended, and nobody had closed it. */
 void cw_exchange_count_unclosed(cw_exchange *x);
 
@@ -183,9 +188,8 @@ void cw_exchange_shutdown(cw_engine *e);
 /* Has what is still open when the process ends reported on standard error. */
 void cw_exchange_watch_exit(void);
 
-/* The exchange that 't' works for; 'news' is in its ring. */
+/* The exchange that 't' works for. */
 cw_exchange *cw_exchange_of(cw_transfer *t);
-cw_exchange *cw_exchange_of_news(cw_link *news);
 
 /* Fills in what is known of it now. */
 void cw_exchange_record(cw_exchange *x, cw_record *r);

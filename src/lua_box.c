@@ -105,6 +105,7 @@ void cwl_move(lua_State *L, cwl_box *from, cwl_box *to) {
   to->x = from->x;
   to->watched = from->watched;
   to->x->owner = &to->x;
+  cw_list_remove(&to->x->held); /* whoever moves it answers for it */
   from->x = NULL;
   from->ending = CWL_MOVED;
   cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &from->where);

@@ -13,6 +13,7 @@
 #include "lua_options.h"
 #include "lua_request.h"
 #include "lua_response.h"
+#include "lua_task.h"
 #include "lua_url.h"
 #include "lua_wait.h"
 #include "version.h"
@@ -84,6 +85,10 @@ void cwl_site(lua_State *L, const cwl_state *s, int level, cw_site *site) {
     site->line = frame.currentline;
     return;
   }
+  if (s->task) { /* a function of curlew's own is all that it runs */
+    *site = s->task->site;
+    return;
+  }
   memcpy(site->source, "?", 2);
   site->line = 0;
 }
@@ -115,6 +120,14 @@ int cwl_raise(lua_State *L, const char *format, ...) {
 
 /* The first is written where nobody can miss it; Lua's own warnings are off
 ** unless a program turns them on. */
+static void tell(lua_State *L, cw_ledger *ledger, const char *text) {
+  if (ledger->first_told)
+    lua_warning(L, text, 0);
+  else
+    fprintf(stderr, "%s\n", text);
+  ledger->first_told = true;
+}
+
 void cwl_tell_leaks(lua_State *L, cwl_state *s) {
   cw_ledger *ledger = cw_engine_ledger(s->engine);
   const cw_record *r;
@@ -122,11 +135,7 @@ void cwl_tell_leaks(lua_State *L, cwl_state *s) {
   if (ledger->reported == ledger->leaks) return;
   while ((r = cw_ledger_news(ledger))) {
     cw_record_print(r, text, sizeof text);
-    if (ledger->first_told)
-      lua_warning(L, text, 0);
-    else
-      fprintf(stderr, "%s\n", text);
-    ledger->first_told = true;
+    tell(L, ledger, text);
   }
 }
 
@@ -285,6 +294,20 @@ static int m_limits(lua_State *L) {
   return 1;
 }
 
+/* where() -> the line that called, as text */
+static int m_where(lua_State *L) {
+  cw_site site;
+  cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &site);
+  cwl_push_site(L, &site);
+  return 1;
+}
+
+/* tell(text), as a leak is told */
+static int m_tell(lua_State *L) {
+  tell(L, cw_engine_ledger(cwl_state_of(L)->engine), luaL_checkstring(L, 1));
+  return 0;
+}
+
 /* type(value) -> "response", "closed response", "client", ... | nil */
 static int m_type(lua_State *L) {
   if (lua_isnone(L, 1)) return cwl_raise(L, "type: value expected");
@@ -319,10 +342,10 @@ static int m_features(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"home", m_home},         {"stats", m_stats},
-  {"limits", m_limits},     {"type", m_type},
-  {"features", m_features}, {"raise", m_raise},
-  {"site", m_site},         {NULL, NULL},
+  {"home", m_home}, {"stats", m_stats},       {"limits", m_limits},
+  {"type", m_type}, {"features", m_features}, {"raise", m_raise},
+  {"site", m_site}, {"where", m_where},       {"tell", m_tell},
+  {NULL, NULL},
 };
 
 /* Loading ----------------------------------------------------------------- */
@@ -344,6 +367,7 @@ int luaopen_curlew_core(lua_State *L) {
   cwl_open_response(L, state);
   cwl_open_url(L, state);
   cwl_open_download(L, state);
+  cwl_open_task(L, state);
   cwl_open_wait(L, state);
   cwl_register(L, functions, state);
   lua_newtable(L);

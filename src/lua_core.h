@@ -9,12 +9,20 @@
 
 #include "exchange.h"
 
+/* What a task is to those who do not run it. */
+typedef struct cwl_task {
+  cw_link held; /* the ring of what it has opened */
+  cw_site site; /* where it was begun */
+} cwl_task;
+
 /* One per Lua state; a userdata kept by the registry. Lua values that go with
 ** it are its user values. */
 typedef struct cwl_state {
   cw_engine *engine; /* a reference */
   const char *home;  /* where curlew's own Lua files are; "" until known */
-  bool has_waiter;
+  bool has_tasks, has_driver, has_loop;
+  bool drove;           /* tasks have run since somebody polled */
+  cwl_task *task;       /* borrowed: the one that runs; NULL: none */
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
@@ -22,14 +30,18 @@ typedef struct cwl_state {
 
 enum {
   CWL_LIVE = 1, /* weak values: [exchange] = response, of those handed out */
-  CWL_WAITER,   /* function, or nil */
-  CWL_TASKS,    /* weak keys: [thread] = true */
+  CWL_DRIVER,   /* function, or nil (lua_wait) */
+  CWL_LOOP,     /* function, or nil (lua_wait) */
+  CWL_TASKS,    /* weak keys: [thread] = its seat (lua_task) */
   CWL_TOKENS,   /* weak keys: [function] = what it said (lua_token) */
   CWL_ENDS,     /* [exchange] = function, once its response is collected */
   CWL_WIRES,    /* weak keys: [request] = what else was sent */
   CWL_HOME,     /* the string behind 'home' */
   CWL_VALUES = CWL_HOME
 };
+
+/* User values of a seat. */
+enum { CWL_TASK_WAITER = 1, CWL_TASK_OWNER, CWL_TASK_VALUES = CWL_TASK_OWNER };
 
 #define CWL_STATE lua_upvalueindex(1)
 

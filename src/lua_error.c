@@ -115,6 +115,18 @@ static int m_failure(lua_State *L) {
   return 1;
 }
 
+/* ended("cancelled" | "timeout", text) -> the error of what was no request, and
+** of the line that called */
+static int m_ended(lua_State *L) {
+  static const char *const codes[] = {"cancelled", "timeout", NULL};
+  cw_error e = {.code = CW_OK};
+  bool late = luaL_checkoption(L, 1, NULL, codes) == 1;
+  cw_error_set(&e, late ? CW_ERR_TIMEOUT : CW_ERR_CANCELLED, CW_PHASE_REQUEST,
+               "%s", luaL_checkstring(L, 2));
+  cwl_push_failure(L, &e);
+  return 1;
+}
+
 /* Field 'name' of the table at 1 as a string, left on the stack. */
 static const char *field(lua_State *L, const char *name,
                          const char *otherwise) {
@@ -140,7 +152,8 @@ static int e_tostring(lua_State *L) {
 static const luaL_Reg metamethods[] = {{"__tostring", e_tostring},
                                        {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"failure", m_failure}, {NULL, NULL}};
+static const luaL_Reg functions[] = {
+  {"failure", m_failure}, {"ended", m_ended}, {NULL, NULL}};
 
 void cwl_open_error(lua_State *L, int state) {
   cwl_type(L, "curlew.error", metamethods, NULL, state);

@@ -12,6 +12,7 @@
 #include "lua_observer.h"
 #include "lua_options.h"
 #include "lua_read.h"
+#include "lua_task.h"
 #include "lua_tls.h"
 #include "lua_token.h"
 #include "lua_wait.h"
@@ -317,6 +318,7 @@ static int open(lua_State *L, cwl_form form) {
   cwl_site(L, s, 2, &x->site); /* 1 is the verb, which called us */
   cwl_given_site(L, SITE, &x->site);
   x->opener = cwl_opener(L, s);
+  cwl_hold(s, x);
   follow_previous(L, x);
   if (!read_request(L, x)) return fail_opening(L, b);
   cwl_tell_unverified(L, s, x);

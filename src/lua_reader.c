@@ -36,7 +36,7 @@ static void fill_slot(lua_State *L, int slot) {
 bool cwl_wait_to_read(lua_State *L, cwl_box *b, const cwl_wish *wish) {
   cwl_state *s = cwl_state_of(L);
   b->reading = true;
-  if (cwl_in_task(L, s)) fill_slot(L, wish->slot);
+  if (cwl_pauses(L, s)) fill_slot(L, wish->slot);
   if (cwl_wait(L, s, b->x, wish->context, wish->k)) return true;
   cwl_let_go(b);
   return false;

@@ -64,7 +64,7 @@ static bool asked_elsewhere(lua_State *L, int entry) {
   if (!asking) return false;
   if (asking == L)
     cwl_raise(L, "option 'auth.bearer': the function asks for a token itself");
-  return cwl_in_task(L, cwl_state_of(L)) && lua_status(asking) == LUA_YIELD;
+  return cwl_pauses(L, cwl_state_of(L)) && lua_status(asking) == LUA_YIELD;
 }
 
 cwl_token cwl_take_token(lua_State *L, cw_exchange *x, bool stale) {

@@ -3,20 +3,53 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_wait.h"
 
-bool cwl_in_task(lua_State *L, const cwl_state *s) {
-  if (!s->has_waiter || !lua_isyieldable(L)) return false;
+/* Pushes the waiter of the task that runs in this coroutine, and its owner. */
+static bool push_task_waiter(lua_State *L, const cwl_state *s) {
+  if (!s->has_tasks || !lua_isyieldable(L)) return false;
   lua_getiuservalue(L, CWL_STATE, CWL_TASKS);
   lua_pushthread(L);
-  bool task = lua_rawget(L, -2) != LUA_TNIL;
+  if (lua_rawget(L, -2) != LUA_TUSERDATA) {
+    lua_pop(L, 2);
+    return false;
+  }
+  lua_getiuservalue(L, -1, CWL_TASK_WAITER);
+  lua_getiuservalue(L, -2, CWL_TASK_OWNER);
+  lua_replace(L, -4);
+  lua_replace(L, -2);
+  lua_insert(L, -2);
+  return true;
+}
+
+/* The same for a coroutine of an event loop's, which says so; or that it must
+** not be kept from going on. */
+static bool push_loop_waiter(lua_State *L, const cwl_state *s) {
+  if (!s->has_loop || s->task) return false;
+  lua_getiuservalue(L, CWL_STATE, CWL_LOOP);
+  lua_call(L, 0, 1);
+  if (lua_isstring(L, -1)) cwl_raise(L, "%s", lua_tostring(L, -1));
+  if (lua_isfunction(L, -1)) {
+    lua_pushnil(L);
+    return true;
+  }
+  lua_pop(L, 1);
+  return false;
+}
+
+static bool push_waiter(lua_State *L, const cwl_state *s) {
+  return push_task_waiter(L, s) || push_loop_waiter(L, s);
+}
+
+bool cwl_pauses(lua_State *L, const cwl_state *s) {
+  if (!push_waiter(L, s)) return false;
   lua_pop(L, 2);
-  return task;
+  return true;
 }
 
 const char *cwl_opener(lua_State *L, const cwl_state *s) {
   bool main = lua_pushthread(L);
   lua_pop(L, 1);
-  if (main) return "main";
-  return cwl_in_task(L, s) ? "task" : "coroutine";
+  if (s->task || cwl_pauses(L, s)) return "task";
+  return main ? "main" : "coroutine";
 }
 
 /* Interrupts -------------------------------------------------------------- */
@@ -63,37 +96,70 @@ static bool step(lua_State *L, cw_engine *e, int64_t us) {
 
 /* The wait ---------------------------------------------------------------- */
 
+/* Who is no task lets the tasks that can go on run; then the caller looks, for
+** it may be what they were to bring about. Inside a task the others stand
+** still. */
+static bool drive(lua_State *L, cwl_state *s) {
+  if (!s->has_driver || s->task) return false;
+  s->drove = !s->drove;
+  if (!s->drove) return false;
+  lua_getiuservalue(L, CWL_STATE, CWL_DRIVER);
+  lua_call(L, 0, 1);
+  s->drove = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return s->drove;
+}
+
+static bool poll_once(lua_State *L, cwl_state *s, bool busy) {
+  if (drive(L, s)) return true;
+  bool more = busy || (s->has_driver && cw_engine_has_news(s->engine));
+  return step(L, s->engine, more ? 0 : -1);
+}
+
+static bool wait_for(lua_State *L, cwl_state *s, cw_news *news, bool busy,
+                     lua_KContext context, lua_KFunction k) {
+  if (!push_waiter(L, s)) return poll_once(L, s, busy);
+  if (busy) cw_engine_stir(s->engine, news); /* after the others' turn */
+  lua_pushlightuserdata(L, news);
+  lua_insert(L, -2);
+  lua_callk(L, 2, 0, context, k);
+  return true;
+}
+
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k) {
-  bool busy = cw_exchange_busy(x);
-  if (!cwl_in_task(L, s)) return step(L, s->engine, busy ? 0 : -1);
-  if (busy) cw_engine_stir(s->engine, &x->news); /* after the others' turn */
-  lua_getiuservalue(L, CWL_STATE, CWL_WAITER);
-  lua_pushlightuserdata(L, x);
-  lua_callk(L, 1, 0, context, k);
-  return true;
+  return wait_for(L, s, &x->news, cw_exchange_busy(x), context, k);
+}
+
+bool cwl_wait_for(lua_State *L, cwl_state *s, cw_news *news,
+                  lua_KContext context, lua_KFunction k) {
+  return wait_for(L, s, news, false, context, k);
 }
 
 /* The seam ---------------------------------------------------------------- */
 
-/* waiter(f): f(token) is called in a task that has to wait, and returns when
-** the token has come up as ready; nil: none. */
-static int m_waiter(lua_State *L) {
-  cwl_state *s = cwl_state_of(L);
+static bool set_function(lua_State *L, int value) {
   if (!lua_isnoneornil(L, 1)) luaL_checktype(L, 1, LUA_TFUNCTION);
   lua_settop(L, 1);
-  s->has_waiter = !lua_isnil(L, 1);
-  lua_setiuservalue(L, CWL_STATE, CWL_WAITER);
+  bool given = !lua_isnil(L, 1);
+  lua_setiuservalue(L, CWL_STATE, value);
+  return given;
+}
+
+/* driver(f): who waits and is no task calls f() before it polls; it lets those
+** go on who can, and returns whether there was one. nil: none. */
+static int m_driver(lua_State *L) {
+  cwl_state *s = cwl_state_of(L);
+  s->has_driver = set_function(L, CWL_DRIVER);
   return 0;
 }
 
-/* task(thread): waits in this coroutine call the waiter. */
-static int m_task(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTHREAD);
-  lua_getiuservalue(L, CWL_STATE, CWL_TASKS);
-  lua_pushvalue(L, 1);
-  lua_pushboolean(L, true);
-  lua_rawset(L, -3);
+/* loop(f): f() is asked whether the running coroutine, which is no task, may be
+** paused, and returns the waiter that does it, or nil: it polls; or why it may
+** not wait at all. nil: nobody is asked. */
+static int m_loop(lua_State *L) {
+  cwl_state *s = cwl_state_of(L);
+  s->has_loop = set_function(L, CWL_LOOP);
   return 0;
 }
 
@@ -109,11 +175,10 @@ static int m_step(lua_State *L) {
 /* ready() -> the token of one that can go on | nil */
 static int m_ready(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
-  cw_link *news;
+  cw_news *news;
   while ((news = cw_engine_next_news(s->engine))) {
-    cw_exchange *x = cw_exchange_of_news(news);
-    if (!cw_exchange_settled(x)) continue;
-    lua_pushlightuserdata(L, x);
+    if (!news->settled(news)) continue;
+    lua_pushlightuserdata(L, news);
     return 1;
   }
   return 0;
@@ -129,14 +194,15 @@ static int m_descriptor(lua_State *L) {
 
 /* timeout() -> seconds until a step has something to do all the same | nil */
 static int m_timeout(lua_State *L) {
-  int64_t us = cw_engine_timeout(cwl_state_of(L)->engine);
+  cw_engine *e = cwl_state_of(L)->engine;
+  int64_t us = cw_engine_has_news(e) ? 0 : cw_engine_timeout(e);
   if (us < 0) return 0;
   lua_pushnumber(L, (double)us / 1e6);
   return 1;
 }
 
 static const luaL_Reg functions[] = {
-  {"waiter", m_waiter}, {"task", m_task},       {"step", m_step},
+  {"driver", m_driver}, {"loop", m_loop},       {"step", m_step},
   {"ready", m_ready},   {"timeout", m_timeout}, {"descriptor", m_descriptor},
   {NULL, NULL},
 };

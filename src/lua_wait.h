@@ -6,7 +6,7 @@
 #include "lua_core.h"
 
 /* Waits until something may have happened to 'x'; the caller looks, and calls
-** again. In a task the registered waiter is called, and may yield: then this
+** again. In a task its waiter is called, and may yield: then this
 ** does not return, and 'k' is called with 'context' when the task goes on. So
 ** callers are continuations that loop:
 **
@@ -17,14 +17,18 @@
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k);
 
-/* Whether the running coroutine is a task, and a wait in it calls the waiter.
- */
-bool cwl_in_task(lua_State *L, const cwl_state *s);
+/* The same for what is no exchange. */
+bool cwl_wait_for(lua_State *L, cwl_state *s, cw_news *news,
+                  lua_KContext context, lua_KFunction k);
+
+/* Whether a wait in the running coroutine calls a waiter: it is a task, or one
+** of an event loop's. */
+bool cwl_pauses(lua_State *L, const cwl_state *s);
 
 /* "main", "task" or "coroutine": who is running. */
 const char *cwl_opener(lua_State *L, const cwl_state *s);
 
-/* Adds the seam for schedulers to the table on top: waiter, task, step, ready,
+/* Adds the seam for schedulers to the table on top: driver, loop, step, ready,
 ** descriptor, timeout. */
 void cwl_open_wait(lua_State *L, int state);
 

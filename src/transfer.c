@@ -24,7 +24,8 @@ enum {
 
 static void touch(cw_transfer *t) {
   t->moved = *t->now;
-  if (t->news && cw_list_empty(t->news)) cw_list_append(t->touched, t->news);
+  if (t->news && cw_list_empty(&t->news->link))
+    cw_list_append(t->touched, &t->news->link);
 }
 
 /* Another limit holds from now on, and it may end sooner than the last. */

@@ -24,12 +24,18 @@ typedef struct cw_socket_calls {
   void *data;
 } cw_socket_calls;
 
+/* Somebody's place in the ring of those with news. */
+typedef struct cw_news {
+  cw_link link;
+  bool (*settled)(struct cw_news *n); /* whether who waits for it can go on */
+} cw_news;
+
 /* Rings when something is due (see deadlines). */
 typedef struct cw_alarm {
   int64_t due;                  /* on the engine's clock; INT64_MAX: never */
   size_t heap_at;               /* its place in the queue; 0: not in it */
   struct cw_transfer *transfer; /* borrowed: whose limits it watches; or NULL */
-  cw_link *news; /* borrowed, without a transfer: who is to learn of it */
+  cw_news *news; /* borrowed, without a transfer: who is to learn of it */
 } cw_alarm;
 
 typedef struct cw_transfer {
@@ -62,7 +68,7 @@ typedef struct cw_transfer {
   cw_counters *counters[2]; /* the state's, the client's */
   struct cw_transfer *
     *holder;      /* who uses it holds it here; NULLed at the end */
-  cw_link *news;  /* their place in the ring 'touched' */
+  cw_news *news;  /* their place in the ring 'touched' */
   cw_link *over;  /* and in the engine's of those that have ended; NULL: none */
   cw_end done_as; /* how it counts when its stream ends by itself */
 

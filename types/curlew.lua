@@ -334,6 +334,12 @@ function Client:download(url, path, options) end
 ---@return curlew.Client
 function Client:extend(options) end
 
+---@param items any[]
+---@param fn fun(client: curlew.Client, item: any): ...
+---@param options? curlew.MapOptions
+---@return fun(): any, ...
+function Client:map(items, fn, options) end
+
 ---@class curlew.MiddlewareRequest: curlew.Options
 ---@field method string
 ---@field url string
@@ -405,6 +411,41 @@ function urls.join(base, reference) end
 ---@param t table
 ---@return string
 function urls.query(t) end
+
+---@class curlew.ScopeOptions
+---@field deadline? number seconds
+---@field max? integer tasks at once
+
+---@class curlew.MapOptions
+---@field max? integer at once; 10 unless given
+---@field ordered? boolean in the order of the items
+
+---@class curlew.Task
+local Task = {}
+
+--- Waits until it is over; what it returned.
+---@return any ...
+function Task:wait() end
+
+--- Ends it where it waits.
+function Task:cancel() end
+
+---@class curlew.Scope
+local Scope = {}
+
+---@param fn fun(...): ...
+---@param ... any
+---@return curlew.Task
+function Scope:spawn(fn, ...) end
+
+--- Waits for all tasks.
+---@return true|nil
+---@return curlew.Error? # its deadline has passed
+function Scope:wait() end
+
+---@class curlew.Adapter
+---@field arm fun(fd: integer, seconds: number|nil, step: fun())
+---@field disarm fun()
 
 ---@class curlew
 ---@field _VERSION string
@@ -493,6 +534,23 @@ function http.download(url, path, options) end
 ---@return curlew.Client
 function http.client(options) end
 
+---@nodiscard
+---@param options? curlew.ScopeOptions
+---@return curlew.Scope
+function http.scope(options) end
+
+---@param items any[]
+---@param fn fun(item: any): ...
+---@param options? curlew.MapOptions
+---@return fun(): any, ...
+function http.map(items, fn, options) end
+
+---@param seconds number
+function http.sleep(seconds) end
+
+---@param loop "cqueues"|"luv"|curlew.Adapter
+function http.loop(loop) end
+
 ---@param limits? { max_open: integer?, idle_connections: integer? }
 ---@return { max_open: integer, idle_connections: integer }
 function http.limits(limits) end
@@ -504,7 +562,7 @@ function http.stats() end
 function http.features() end
 
 ---@param value any
----@return "response"|"closed response"|"client"|"closed client"|"headers"|"error"|nil
+---@return "response"|"closed response"|"client"|"closed client"|"headers"|"error"|"scope"|"closed scope"|"task"|nil
 function http.type(value) end
 
 return http

@@ -55,7 +55,9 @@ end
 --- What a value is: "response", "closed response", "client", ... or nil.
 function http.type(...)
   if ... == http and select("#", ...) > 1 then teach_dot("type") end
-  return core.type(...)
+  local kind, scope = core.type(...), package.loaded["curlew.scope"]
+  if kind == nil and scope then return scope.type((...)) end
+  return kind
 end
 
 local function encode_json(value) return json.encode(value, http.json) end
@@ -219,6 +221,52 @@ end
 -- @treturn string with its secrets masked
 function core.request_methods:curl()
   return require("curlew.request").curl(self)
+end
+
+-- ---- tasks: loaded by who needs them ----
+
+--- Makes a scope, to be closed: leaving its block ends its tasks.
+-- @tparam[opt] table options `deadline` in seconds, `max` tasks at once
+-- @treturn scope
+function http.scope(options)
+  if options == http then teach_dot("scope") end
+  return require("curlew.scope").new(options)
+end
+
+--- In a `for` loop: calls a function with each item of a list, in tasks,
+-- several at once.
+-- @tparam table items it may grow meanwhile
+-- @tparam function fn fn(item)
+-- @tparam[opt] table options `max` at once (10), `ordered`
+-- @return the item and what the function returned, in order of completion
+-- unless `ordered`; nil and what it raised
+function http.map(items, fn, options)
+  if items == http then teach_dot("map") end
+  return require("curlew.map").run(items, fn, options)
+end
+
+function core.methods:map(items, fn, options)
+  teach_colon(self, "map")
+  return require("curlew.map").run(items, fn, options, self)
+end
+
+--- Waits. Other tasks go on meanwhile.
+-- @tparam number seconds
+function http.sleep(seconds)
+  if seconds == http then teach_dot("sleep") end
+  if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 1e9) then
+    core.raise(("sleep: seconds from 0 to 1e9 expected, got %s"):format(
+      tostring(seconds)))
+  end
+  core.wait(core.seat(), seconds)
+end
+
+--- Lets an event loop do the waiting. For applications, before their first
+-- request.
+-- @param loop "cqueues", "luv", or an adapter
+function http.loop(loop)
+  if loop == http then teach_dot("loop") end
+  return require("curlew.loop").install(loop)
 end
 
 --- Makes a client: defaults for requests.

@@ -5,15 +5,16 @@ local core = require "curlew.core"
 
 local function scheduler()
   local waiting = {}
-  core.waiter(function(token)
+  local function wait(token)
     waiting[token] = coroutine.running()
     coroutine.yield()
-  end)
+  end
+
   local self = {}
 
   function self.spawn(f, ...)
     local task = coroutine.create(f)
-    core.task(task)
+    core.seat(task, wait)
     assert(coroutine.resume(task, ...))
     return task
   end
@@ -37,9 +38,7 @@ local function scheduler()
 
   function self.forget() waiting = {} end
 
-  function self.close() core.waiter(nil) end
-
-  return setmetatable(self, { __close = self.close })
+  return setmetatable(self, { __close = self.forget })
 end
 
 return scheduler

@@ -1,0 +1,112 @@
+--- loop: event loops that do the waiting. An adapter tells curlew how.
+-- SPDX-License-Identifier: MIT
+
+local core = require "curlew.core"
+local scheduler = require "curlew.scheduler"
+
+local loop = {}
+
+-- A coroutine of the loop's that waits; its variables close when it does.
+local Paused = {}
+Paused.__index = Paused
+
+function Paused:__close()
+  scheduler.expect(self.token, nil)
+  self.state.waiters = self.state.waiters - 1
+end
+
+-- An adapter that has no coroutines of its own: any that the main thread has
+-- resumed may be paused. What it raises nobody waits for.
+function Paused:wake()
+  local thread = self.thread
+  local ok, err = coroutine.resume(thread)
+  if ok then return end
+  coroutine.close(thread)
+  warn("curlew: a coroutine of the event loop: ", tostring(err))
+end
+
+local main = debug.getregistry()[1] -- LUA_RIDX_MAINTHREAD
+
+-- Whether the main thread has resumed it, by coroutine.resume or a function of
+-- coroutine.wrap: not so a generator that another coroutine calls.
+local function resumed_by_main(thread)
+  local frame = debug.getinfo(main, 0, "f")
+  if not frame then return false end
+  local _, first = debug.getlocal(main, 0, 1)
+  local _, wrapped = debug.getupvalue(frame.func, 1)
+  return first == thread or wrapped == thread
+end
+
+-- The seam for loops that call back: arm(fd, seconds, step), disarm().
+local function by_callbacks(adapter)
+  local state = { waiters = 0 }
+  local stepping = false
+  local step
+
+  local function arm()
+    if stepping then return end
+    if scheduler.count + state.waiters > 0 then
+      adapter.arm(core.descriptor(), core.timeout(), step)
+    else
+      adapter.disarm()
+    end
+  end
+
+  function step()
+    stepping = true
+    local ok, err = pcall(core.step, 0)
+    if ok then ok, err = pcall(scheduler.dispatch) end
+    stepping = false
+    arm()
+    if not ok then error(err, 0) end
+  end
+
+  local function wait(token)
+    local paused <close> = setmetatable({ token = token, state = state,
+      thread = coroutine.running() }, Paused)
+    state.waiters = state.waiters + 1
+    scheduler.expect(token, paused)
+    arm()
+    coroutine.yield()
+  end
+
+  core.loop(function()
+    local thread, is_main = coroutine.running()
+    if is_main then
+      return "outside a coroutine a call would stop the event loop"
+    end
+    if coroutine.isyieldable() and resumed_by_main(thread) then return wait end
+    return nil
+  end)
+  scheduler.loop = { arm = arm }
+end
+
+local known = { cqueues = true, luv = true }
+
+local function check(adapter)
+  if known[adapter] then return require("curlew.loop." .. adapter) end
+  if type(adapter) == "string" then
+    core.raise(("loop: \"cqueues\", \"luv\" or an adapter expected, got \"%s\"")
+      :format(adapter))
+  elseif type(adapter) ~= "table" or type(adapter.arm) ~= "function" or
+    type(adapter.disarm) ~= "function" then
+    core.raise("loop: an adapter with functions arm and disarm expected, got "
+      .. type(adapter))
+  end
+  return adapter
+end
+
+--- @param adapter "cqueues", "luv", or a table:
+-- `arm(fd, seconds, step)` has `step()` called once when the descriptor `fd` is
+-- readable, or after so many seconds (nil: never); replaces what was armed.
+-- `disarm()`: nobody waits, the loop may end.
+function loop.install(adapter)
+  adapter = check(adapter)
+  if scheduler.count > 0 then
+    core.raise("loop: tasks are under way: it comes before the first of them")
+  end
+  if adapter.install then return adapter.install() end
+  by_callbacks(adapter)
+end
+
+return loop

@@ -1,0 +1,271 @@
+--- scope: tasks that end with a block.
+-- SPDX-License-Identifier: MIT
+
+local core = require "curlew.core"
+local scheduler = require "curlew.scheduler"
+
+local INSIDE = {} -- the key of what a value that a user holds stands for
+
+local Task = { __name = "curlew.task" }
+Task.__index = Task
+
+local Scope = { __name = "curlew.scope" }
+Scope.__index = Scope
+
+-- A group is what a scope is to its tasks: it lives as long as they do.
+local Group = {}
+Group.__index = Group
+
+local function inside(value, meta, call)
+  if getmetatable(value) ~= meta then
+    core.raise("call " .. call .. "(...) with a colon")
+  end
+  return value[INSIDE]
+end
+
+-- ---- groups ----
+
+local function ring_all(group)
+  local waiters = group.waiters
+  group.waiters = {}
+  for _, seat in ipairs(waiters) do core.ring(seat) end
+end
+
+-- First in, first out, when there are as many as may run.
+local function start(group, job)
+  group.running = group.running + 1
+  job.begun = true
+  job:queue()
+end
+
+local function start_next(group)
+  while group.first <= group.last and group.running < group.max do
+    local job = group.queue[group.first]
+    group.queue[group.first] = nil
+    group.first = group.first + 1
+    if job and not job.over then start(group, job) end
+  end
+end
+
+local function ended(job)
+  local group = job.group
+  group.jobs[job] = nil
+  group.unfinished = group.unfinished - 1
+  if job.begun then group.running = group.running - 1 end
+  if job.keeps then group.kept[job] = true end
+  if job.failed and not group.failed then
+    group.failed, group.err = true, job.err
+    group:cancel(core.ended("cancelled", "another task of its scope raised"))
+  end
+  start_next(group)
+  if group.unfinished == 0 or group.failed then ring_all(group) end
+end
+
+function Group:cancel(why)
+  self.why = self.why or why
+  for job in pairs(self.jobs) do job:cancel(why) end
+end
+
+function Group:spawn(fn, ...)
+  local job = scheduler.job(fn, ended, ...)
+  job.group = self
+  self.unfinished = self.unfinished + 1
+  if self.why then
+    job:cancel(self.why)
+    return job
+  end
+  self.jobs[job] = true
+  if self.running < self.max then
+    start(self, job)
+  else
+    self.last = self.last + 1
+    self.queue[self.last] = job
+  end
+  return job
+end
+
+local function left(group)
+  return ("%d %s unfinished"):format(group.unfinished,
+    group.unfinished == 1 and "task" or "tasks")
+end
+
+--- Its block is left, or nobody has it any more.
+function Group:leave(why, tell)
+  if tell and self.unfinished > 0 then
+    core.tell(("curlew: the scope opened at %s was %s with %s: cancelled; "
+      .. "hint: scope:wait()"):format(self.site, why, left(self)))
+  end
+  self:cancel(core.ended("cancelled", "its scope was " .. why))
+  for job in pairs(self.kept) do job:drop() end
+  self.kept = {}
+  if self.failed and not self.told then
+    warn("curlew: a task of the scope opened at ", self.site, ": ",
+      tostring(self.err))
+  end
+  core.alarm(self.seat, nil)
+end
+
+-- Its time is over, or its scope was collected.
+function Group:wake()
+  if self.abandoned then return self:leave("forgotten", not self.minded) end
+  local why = core.ended("timeout", "the deadline of its scope has passed")
+  why.site = self.site
+  self:cancel(why)
+  ring_all(self)
+end
+
+-- ---- tasks ----
+
+local function raise_failure(group, err)
+  group.told = true
+  error(err, 0)
+end
+
+--- Waits until it is over.
+-- @return what its function returned; nil and an error when it was cancelled;
+-- what it raised is raised
+function Task:wait()
+  local job = inside(self, Task, "task:wait")
+  local group = job.group
+  group.minded = true
+  if job == scheduler.running() then
+    core.raise("a task cannot wait for itself")
+  end
+  job:join()
+  if job.failed then raise_failure(group, job.err) end
+  if job.cancelled and group.failed then raise_failure(group, group.err) end
+  group.kept[job] = nil
+  return job:take()
+end
+
+--- Ends it, and releases what it has opened; nothing when it is over. One that
+-- cancels itself ends when it waits next.
+function Task:cancel()
+  local job = inside(self, Task, "task:cancel")
+  job.group.minded = true
+  job:cancel(core.ended("cancelled", "the task was cancelled"))
+end
+
+-- ---- scopes ----
+
+--- Begins a task; it runs when somebody waits.
+-- @tparam function fn
+-- @param ... its arguments
+-- @treturn task
+function Scope:spawn(fn, ...)
+  local group = inside(self, Scope, "scope:spawn")
+  if group.closed then core.raise("the scope was left at " .. group.closed) end
+  local callable = type(fn) == "function" or (getmetatable(fn) or {}).__call
+  if not callable then
+    core.raise("spawn: function expected, got " .. type(fn))
+  end
+  if type(fn) ~= "function" then
+    return self:spawn(function(...) return fn(...) end, ...)
+  end
+  return setmetatable({ [INSIDE] = group:spawn(fn, ...) }, Task)
+end
+
+--- Waits for all of its tasks.
+-- @treturn true|nil
+-- @treturn error when its deadline has passed
+function Scope:wait()
+  local group = inside(self, Scope, "scope:wait")
+  if group.closed then core.raise("the scope was left at " .. group.closed) end
+  local running = scheduler.running()
+  if running and running.group == group then
+    core.raise("a task cannot wait for the scope that it belongs to")
+  end
+  group.minded = true
+  while group.unfinished > 0 and not group.failed do
+    local seat = core.seat()
+    table.insert(group.waiters, seat)
+    core.wait(seat)
+  end
+  if group.failed then raise_failure(group, group.err) end
+  if group.why then return nil, group.why end
+  return true
+end
+
+-- A coroutine that is closed leaves its scopes without an error.
+local function is_being_closed()
+  local _, main = coroutine.running()
+  return not main and not coroutine.isyieldable()
+end
+
+function Scope:__close(err)
+  local group = self[INSIDE]
+  if group.closed then return end
+  group.closed = core.where()
+  group:leave("left", err == nil and not group.minded and not is_being_closed())
+end
+
+function Scope:__gc()
+  local group = self[INSIDE]
+  if not group or group.closed then return end
+  group.closed, group.abandoned = "its end", true
+  if group.unfinished > 0 then core.ring(group.seat) end
+end
+
+local scope = {}
+
+local function check_options(options)
+  if options == nil then return {} end
+  if type(options) ~= "table" then
+    core.raise("scope: table expected, got " .. type(options))
+  end
+  for name in pairs(options) do
+    if name ~= "deadline" and name ~= "max" then
+      core.raise(("scope: unknown option '%s' (deadline, max)"):format(
+        tostring(name)))
+    end
+  end
+  return options
+end
+
+--- A number of seconds, at least 0 and at most 1e9.
+function scope.check_seconds(what, value)
+  if type(value) ~= "number" then
+    core.raise(what .. ": seconds expected, got " .. type(value))
+  elseif not (value >= 0 and value <= 1e9) then
+    core.raise(("%s: seconds from 0 to 1e9 expected, got %s"):format(what,
+      value))
+  end
+  return value
+end
+
+--- How many at once: an integer from 1.
+function scope.check_max(what, value)
+  if math.type(value) ~= "integer" or value < 1 then
+    core.raise(("%s: an integer from 1 expected, got %s"):format(what,
+      tostring(value)))
+  end
+  return value
+end
+
+--- Makes a scope, to be closed: leaving its block ends its tasks.
+-- @tparam[opt] table options `deadline` in seconds, `max` tasks at once
+-- @treturn scope
+function scope.new(options)
+  options = check_options(options)
+  local max, deadline = options.max, options.deadline
+  local group = setmetatable({ jobs = {}, kept = {}, waiters = {}, queue = {},
+    first = 1, last = 0, unfinished = 0, running = 0, site = core.where(),
+    max = max and scope.check_max("option 'max'", max) or math.huge }, Group)
+  local token
+  group.seat, token = core.seat()
+  scheduler.expect(token, group)
+  if deadline then
+    core.alarm(group.seat, scope.check_seconds("option 'deadline'", deadline))
+  end
+  return setmetatable({ [INSIDE] = group }, Scope)
+end
+
+function scope.type(value)
+  local meta = getmetatable(value)
+  if meta == Task then return "task" end
+  if meta == Scope then
+    return value[INSIDE].closed and "closed scope" or "scope"
+  end
+end
+
+return scope

@@ -1,0 +1,220 @@
+/* lua_task: what a task is to the core. Knows Lua and the engine.
+** SPDX-License-Identifier: MIT */
+#include "lua_task.h"
+
+#include "lua_box.h"
+#include "lua_wait.h"
+
+/* A place to wait for what is no exchange: a time, or that somebody rings. That
+** of a task also keeps what it has opened. */
+typedef struct seat {
+  cw_news news;
+  cw_alarm alarm;
+  cw_engine *engine; /* a reference; NULL: not made yet */
+  bool rung;
+  bool timed; /* the alarm was set */
+  cwl_task task;
+} seat;
+
+static seat *check_seat(lua_State *L, int index) {
+  return luaL_checkudata(L, index, "curlew.seat");
+}
+
+static bool time_is_over(const seat *t) {
+  return t->timed && t->alarm.heap_at == 0;
+}
+
+static bool settled(cw_news *n) {
+  const seat *t = CW_LIST_ENTRY(n, seat, news);
+  return t->rung || time_is_over(t);
+}
+
+static void forget_held(seat *t) {
+  while (!cw_list_empty(&t->task.held))
+    cw_list_remove(t->task.held.next);
+}
+
+static int seat_gc(lua_State *L) {
+  seat *t = check_seat(L, 1);
+  if (!t->engine) return 0;
+  cw_list_remove(&t->news.link);
+  cw_engine_disarm(t->engine, &t->alarm);
+  forget_held(t);
+  cw_engine_free(t->engine);
+  t->engine = NULL;
+  return 0;
+}
+
+/* seat([thread, waiter, owner]) -> seat, token: with a thread, that of the task
+** which it runs: a wait in it calls waiter(token, owner), which returns when
+** the token has come up as ready. */
+static int m_seat(lua_State *L) {
+  enum { THREAD = 1, WAITER, OWNER, SEAT };
+  cwl_state *s = cwl_state_of(L);
+  lua_settop(L, OWNER);
+  seat *t = lua_newuserdatauv(L, sizeof *t, CWL_TASK_VALUES);
+  t->engine = NULL;
+  luaL_setmetatable(L, "curlew.seat");
+  cw_list_init(&t->news.link);
+  t->news.settled = settled;
+  t->alarm = (cw_alarm){.news = &t->news};
+  t->rung = t->timed = false;
+  cw_list_init(&t->task.held);
+  t->engine = cw_engine_retain(s->engine);
+  if (!lua_isnil(L, THREAD)) {
+    luaL_checktype(L, THREAD, LUA_TTHREAD);
+    cwl_site(L, s, 1, &t->task.site);
+    lua_pushvalue(L, WAITER);
+    lua_setiuservalue(L, SEAT, CWL_TASK_WAITER);
+    lua_pushvalue(L, OWNER);
+    lua_setiuservalue(L, SEAT, CWL_TASK_OWNER);
+    lua_getiuservalue(L, CWL_STATE, CWL_TASKS);
+    lua_pushvalue(L, THREAD);
+    lua_pushvalue(L, SEAT);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    s->has_tasks = true;
+  }
+  lua_pushlightuserdata(L, &t->news);
+  return 2;
+}
+
+/* Waiting ----------------------------------------------------------------- */
+
+static void set_alarm(lua_State *L, seat *t, int index) {
+  cw_engine_disarm(t->engine, &t->alarm);
+  t->timed = !lua_isnoneornil(L, index);
+  if (!t->timed) return;
+  double us = luaL_checknumber(L, index) * 1e6;
+  int64_t now = cw_engine_now(t->engine);
+  int64_t most = INT64_MAX / 2;
+  int64_t at = us < (double)most ? now + (int64_t)us : most;
+  if (!cw_engine_alarm(t->engine, &t->alarm, at))
+    cwl_raise(L, "not enough memory");
+}
+
+static int wait_k(lua_State *L, int status, lua_KContext context) {
+  (void)status, (void)context;
+  seat *t = lua_touserdata(L, 1);
+  while (!settled(&t->news))
+    if (!cwl_wait_for(L, cwl_state_of(L), &t->news, 0, wait_k))
+      return lua_error(L);
+  t->timed = false;
+  lua_pushboolean(L, t->rung);
+  return 1;
+}
+
+/* wait(seat [, seconds]) -> true: it was rung meanwhile; false: the time is
+** over */
+static int m_wait(lua_State *L) {
+  seat *t = check_seat(L, 1);
+  cwl_state_of(L);
+  t->rung = false;
+  set_alarm(L, t, 2);
+  lua_settop(L, 1);
+  return wait_k(L, LUA_OK, 0);
+}
+
+/* ring(seat): whoever waits there can go on. For finalizers, too. */
+static int m_ring(lua_State *L) {
+  seat *t = check_seat(L, 1);
+  t->rung = true;
+  if (t->engine) cw_engine_stir(t->engine, &t->news);
+  return 0;
+}
+
+/* alarm(seat, seconds | nil): its token comes up as ready when that time is
+** over; nil: not any more */
+static int m_alarm(lua_State *L) {
+  seat *t = check_seat(L, 1);
+  cwl_state_of(L);
+  set_alarm(L, t, 2);
+  return 0;
+}
+
+/* Who runs ---------------------------------------------------------------- */
+
+/* within(seat, f, ...) -> what f returns: what it opens meanwhile is the
+** task's */
+static int m_within(lua_State *L) {
+  cwl_state *s = cwl_state_of(L);
+  seat *t = check_seat(L, 1);
+  cwl_task *before = s->task;
+  s->task = &t->task;
+  int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+  s->task = before;
+  if (status != LUA_OK) return lua_error(L);
+  return lua_gettop(L) - 1;
+}
+
+/* What it has opened ------------------------------------------------------ */
+
+void cwl_hold(const cwl_state *s, cw_exchange *x) {
+  if (s->task) cw_list_append(&s->task->held, &x->held);
+}
+
+static void move_all(cw_link *from, cw_link *to) {
+  while (!cw_list_empty(from)) {
+    cw_link *l = from->next;
+    cw_list_remove(l);
+    if (to) cw_list_append(to, l);
+  }
+}
+
+static void release_all(cw_link *ring) {
+  while (!cw_list_empty(ring))
+    cw_exchange_leave_task(CW_LIST_ENTRY(ring->next, cw_exchange, held));
+}
+
+static bool in_ring(const cw_link *ring, const cw_link *l) {
+  for (const cw_link *i = ring->next; i != ring; i = i->next)
+    if (i == l) return true;
+  return false;
+}
+
+/* keep(seat, ...) -> how many of these, which its task has returned, it has
+** opened; what it has opened besides is released. */
+static int m_keep(lua_State *L) {
+  seat *t = check_seat(L, 1);
+  cw_link kept;
+  lua_Integer count = 0;
+  cw_list_init(&kept);
+  for (int i = 2; i <= lua_gettop(L); i++) {
+    const cwl_box *b = luaL_testudata(L, i, "curlew.response");
+    cw_exchange *x = b ? b->x : NULL;
+    if (!x || !in_ring(&t->task.held, &x->held)) continue;
+    cw_list_remove(&x->held);
+    cw_list_append(&kept, &x->held);
+    count++;
+  }
+  release_all(&t->task.held);
+  move_all(&kept, &t->task.held);
+  lua_pushinteger(L, count);
+  return 1;
+}
+
+/* take(seat): what its task has returned belongs to who runs. */
+static int m_take(lua_State *L) {
+  const cwl_state *s = cwl_state_of(L);
+  move_all(&check_seat(L, 1)->task.held, s->task ? &s->task->held : NULL);
+  return 0;
+}
+
+/* drop(seat): releases what its task has opened, and what it has returned */
+static int m_drop(lua_State *L) {
+  release_all(&check_seat(L, 1)->task.held);
+  return 0;
+}
+
+static const luaL_Reg metamethods[] = {{"__gc", seat_gc}, {NULL, NULL}};
+
+static const luaL_Reg functions[] = {
+  {"seat", m_seat}, {"wait", m_wait},   {"ring", m_ring},
+  {"keep", m_keep}, {"alarm", m_alarm}, {"within", m_within},
+  {"take", m_take}, {"drop", m_drop},   {NULL, NULL},
+};
+
+void cwl_open_task(lua_State *L, int state) {
+  cwl_type(L, "curlew.seat", metamethods, NULL, state);
+  cwl_register(L, functions, state);
+}
