@@ -469,3 +469,159 @@ for _, one in ipairs(held) do one:close() end
 ]]))
   end)
 end)
+
+-- ---- in tasks ----
+
+describe("At the limit a task", function()
+  -- n tasks that each hold a response until `go` is called for it.
+  local function queue_up(scope, n, options)
+    local order, tasks = {}, {}
+    for i = 1, n do
+      tasks[i] = scope:spawn(function()
+        local r <close> = assert(http.get(nginx.http .. "/big", options))
+        order[#order + 1] = i
+        coroutine.yield()
+        return r.info.queued
+      end)
+    end
+    return order, tasks
+  end
+
+  for name, case in pairs {
+    max_open = { limits = { max_open = 2 } },
+    per_host = { options = { per_host = 2 } },
+  } do
+    it("waits its turn, first in, first out: " .. name, function()
+      if case.limits then limited(finally, case.limits) end
+      local before = http.stats()
+      local scope <close> = http.scope()
+      local order, tasks = queue_up(scope, 9, case.options)
+      assert.is_true(scope:wait())
+      assert.same({ 1, 2, 3, 4, 5, 6, 7, 8, 9 }, order)
+      assert.equal(0, tasks[1]:wait())
+      assert.is_true(tasks[3]:wait() > 0)
+      assert.equal(before.open, http.stats().open)
+    end)
+  end
+
+  it("does not wait for who is at another origin's limit", function()
+    local server <close> = support.server()
+    server:script { { loop = { "request", { send = "HTTP/1.1 200 OK\r\n"
+      .. "Content-Length: 1000000\r\n\r\n" }, "hold" } } }
+    local mine <close> = assert(http.get(server.url, { per_host = 1 }))
+    local scope <close> = http.scope()
+    local stuck = scope:spawn(http.get, server.url, { per_host = 1 })
+    local other = scope:spawn(http.fetch, nginx.http .. "/small",
+      { per_host = 1 })
+    assert.equal(200, other:wait().status)
+    mine:close()
+    local r <close> = assert(stuck:wait())
+    assert.is_true(r.info.queued > 0)
+  end)
+
+  it("waits at most as long as for a connection", function()
+    limited(finally, { max_open = 1 })
+    local list <close> = keeper()
+    local line = debug.getinfo(1, "l").currentline + 1
+    list[1] = assert(http.get(nginx.http .. "/big"))
+    local scope <close> = http.scope()
+    local task = scope:spawn(http.get, nginx.http .. "/big",
+      { timeout = { connect = 0.05 } })
+    local r, err = task:wait()
+    assert.is_nil(r)
+    assert.same({ "too_many_open", "request", true },
+      { err.code, err.phase, err.retryable })
+    assert.matches("timeout.connect", err.message, 1, true)
+    assert.equal(1, #err.holders)
+    assert.equal(HERE .. ":" .. line, err.holders[1].site)
+  end)
+
+  it("waits no longer than its deadline", function()
+    limited(finally, { max_open = 1 })
+    local list <close> = keeper()
+    hold(list, 1)
+    local scope <close> = http.scope()
+    local r, err = scope:spawn(http.get, nginx.http .. "/big",
+      { deadline = 0.05 }):wait()
+    assert.is_nil(r)
+    assert.same({ "timeout", "request" }, { err.code, err.phase })
+    assert.matches("deadline", err.message, 1, true)
+  end)
+
+  it("that is cancelled leaves its place to the next", function()
+    limited(finally, { max_open = 1 })
+    local list <close> = keeper()
+    hold(list, 1)
+    local scope <close> = http.scope()
+    local first = scope:spawn(http.get, nginx.http .. "/big")
+    local second = scope:spawn(http.get, nginx.http .. "/big")
+    http.sleep(0) -- both are in the queue
+    first:cancel()
+    list[1]:close() -- the place is granted to the second
+    local r <close> = assert(second:wait())
+    assert.equal(200, r.status)
+    assert.equal("cancelled", select(2, first:wait()).code)
+  end)
+
+  it("that is cancelled when it is its turn leaves it to the next", function()
+    limited(finally, { max_open = 1 })
+    local list <close> = keeper()
+    hold(list, 1)
+    local scope <close> = http.scope()
+    local first = scope:spawn(http.get, nginx.http .. "/big")
+    local second = scope:spawn(http.get, nginx.http .. "/big")
+    http.sleep(0)
+    list[1]:close() -- granted to the first, which has not run since
+    first:cancel()
+    local r <close> = assert(second:wait())
+    assert.equal(200, r.status)
+  end)
+
+  it("learns that its client was closed", function()
+    limited(finally, { max_open = 1 })
+    local list <close> = keeper()
+    hold(list, 1)
+    local client = http.client()
+    local scope <close> = http.scope()
+    local task = scope:spawn(client.get, client, nginx.http .. "/big")
+    http.sleep(0)
+    client:close()
+    assert.equal("cancelled", select(2, task:wait()).code)
+  end)
+
+  it("goes on when the limit is raised", function()
+    limited(finally, { max_open = 1 })
+    local list <close> = keeper()
+    hold(list, 1)
+    local scope <close> = http.scope()
+    local task = scope:spawn(http.get, nginx.http .. "/big")
+    http.sleep(0)
+    http.limits { max_open = 2 }
+    local r <close> = assert(task:wait())
+    assert.equal(200, r.status)
+  end)
+
+  it("waits for a redirect's next hop, too", function()
+    limited(finally, { max_open = 1 })
+    local scope <close> = http.scope()
+    local tasks = {}
+    for i = 1, 3 do
+      tasks[i] = scope:spawn(http.fetch, nginx.http .. "/status/302")
+    end
+    for i = 1, 3 do assert(tasks[i]:wait()) end
+  end)
+
+  it("in which a generator asks fails at once, as others do", function()
+    limited(finally, { max_open = 1 })
+    local list <close> = keeper()
+    hold(list, 1)
+    local scope <close> = http.scope()
+    local code = scope:spawn(function()
+      local generate = coroutine.wrap(function()
+        coroutine.yield(select(2, http.get(nginx.http .. "/big")).code)
+      end)
+      return generate()
+    end):wait()
+    assert.equal("too_many_open", code)
+  end)
+end)

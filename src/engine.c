@@ -37,7 +37,9 @@ struct cw_engine {
   cw_deadlines deadlines;
   cw_link open, free, doomed, news, over, new_phase, exchanges; /* rings */
   size_t free_count, max_open, idle_connections;
-  long pool; /* CURLMOPT_MAXCONNECTS as it was last set */
+  long pool;      /* CURLMOPT_MAXCONNECTS as it was last set */
+  cw_gate gate;   /* of max_open */
+  cw_gates gates; /* of origins */
   cw_ledger ledger;
   cw_engine *next; /* of the process */
 };
@@ -173,6 +175,7 @@ cw_engine *cw_engine_new(void) {
   cw_list_init(&e->over);
   cw_list_init(&e->new_phase);
   cw_list_init(&e->exchanges);
+  cw_gate_init(&e->gate);
   if (!set_up_multi(e)) {
     curl_multi_cleanup(e->multi);
     free(e);
@@ -286,13 +289,32 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
 }
 
 static void add_news(cw_engine *e, cw_news *news) {
-  if (news && cw_list_empty(&news->link))
-    cw_list_append(&e->news, &news->link);
+  if (news && cw_list_empty(&news->link)) cw_list_append(&e->news, &news->link);
 }
 
 void cw_engine_stir(cw_engine *e, cw_news *news) {
   add_news(e, news);
   e->stirred = true;
+}
+
+static void tell_granted(cw_engine *e, cw_news *news) {
+  if (news) cw_engine_stir(e, news);
+}
+
+void cw_engine_leave_gate(cw_engine *e, cw_gate *g) {
+  tell_granted(e, cw_gate_leave(g));
+}
+
+void cw_engine_drop_turn(cw_engine *e, cw_turn *t) {
+  tell_granted(e, cw_turn_drop(t));
+}
+
+/* Its places may be somebody else's. */
+static void leave_gates(cw_engine *e, cw_transfer *t) {
+  for (int i = 0; i < 2; i++) {
+    if (t->gates[i]) cw_engine_leave_gate(e, t->gates[i]);
+    t->gates[i] = NULL;
+  }
 }
 
 /* Its connection may be used again. */
@@ -319,6 +341,7 @@ static void settle(cw_engine *e, cw_transfer *t, cw_end why) {
   t->response->info.end = (int)why;
   t->response->info.ended = cw_engine_now(e);
   add_news(e, t->news);
+  leave_gates(e, t);
   if (t->over && cw_list_empty(t->over)) cw_list_append(&e->over, t->over);
   leave_connection(e, t);
   cw_transfer_detach(t);
@@ -399,8 +422,8 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
 }
 
 /* Reads and drops what is there. Each round brings at most one receive buffer,
-** so the limit also bounds the rounds; the first one without bytes ends it. True:
-** it has ended by itself, and is nobody's any more. */
+** so the limit also bounds the rounds; the first one without bytes ends it.
+** Returns whether it has ended by itself, and is nobody's any more. */
 static bool drain(cw_engine *e, cw_transfer *t) {
   struct pollfd socket = {.fd = (int)t->socket, .events = POLLIN};
   uint64_t before;
@@ -564,9 +587,7 @@ int cw_engine_descriptor(cw_engine *e) {
   return cw_watch_descriptor(&e->watch);
 }
 
-bool cw_engine_has_news(const cw_engine *e) {
-  return !cw_list_empty(&e->news);
-}
+bool cw_engine_has_news(const cw_engine *e) { return !cw_list_empty(&e->news); }
 
 cw_news *cw_engine_next_news(cw_engine *e) {
   if (cw_list_empty(&e->news)) return NULL;
@@ -584,11 +605,16 @@ cw_link *cw_engine_exchanges(cw_engine *e) { return &e->exchanges; }
 size_t cw_engine_open(const cw_engine *e) {
   return (size_t)e->ledger.counters.open;
 }
-bool cw_engine_full(const cw_engine *e) {
-  return cw_engine_open(e) >= e->max_open;
+bool cw_engine_full(const cw_engine *e) { return e->gate.held >= e->max_open; }
+cw_gate *cw_engine_gate(cw_engine *e) { return &e->gate; }
+cw_gates *cw_engine_gates(cw_engine *e) { return &e->gates; }
+const size_t *cw_engine_max_open(const cw_engine *e) { return &e->max_open; }
+void cw_engine_set_max_open(cw_engine *e, size_t n) {
+  cw_news *news;
+  e->max_open = n;
+  while ((news = cw_gate_admit(&e->gate)))
+    cw_engine_stir(e, news);
 }
-size_t cw_engine_max_open(const cw_engine *e) { return e->max_open; }
-void cw_engine_set_max_open(cw_engine *e, size_t n) { e->max_open = n; }
 size_t cw_engine_idle_connections(const cw_engine *e) {
   return e->idle_connections;
 }

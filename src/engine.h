@@ -85,8 +85,15 @@ size_t cw_engine_open(const cw_engine *e);
 /* A ring for those who use it; the engine only keeps it. */
 cw_link *cw_engine_exchanges(cw_engine *e);
 
+/* The gate of max_open, those of origins, and a place that is given back at
+** one of them. */
+cw_gate *cw_engine_gate(cw_engine *e);
+cw_gates *cw_engine_gates(cw_engine *e);
+void cw_engine_leave_gate(cw_engine *e, cw_gate *g);
+void cw_engine_drop_turn(cw_engine *e, cw_turn *t);
+
 bool cw_engine_full(const cw_engine *e);
-size_t cw_engine_max_open(const cw_engine *e);
+const size_t *cw_engine_max_open(const cw_engine *e);
 void cw_engine_set_max_open(cw_engine *e, size_t n);
 size_t cw_engine_idle_connections(const cw_engine *e);
 void cw_engine_set_idle_connections(cw_engine *e, size_t n);

@@ -35,6 +35,8 @@ static uint64_t max_body(const cw_exchange *x) {
   return (uint64_t)number(x, CW_OPT_MAX_BODY);
 }
 
+static void leave_queues(cw_exchange *x);
+
 static bool settled(cw_news *n) {
   return cw_exchange_settled(CW_LIST_ENTRY(n, cw_exchange, news));
 }
@@ -60,6 +62,11 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->history = NULL;
   x->hops = x->attempts = 0;
   x->alarm = (cw_alarm){.news = &x->news};
+  x->turn = (cw_turn){.news = &x->news};
+  cw_list_init(&x->turn.link);
+  x->gate = NULL;
+  x->queued = x->waited = 0;
+  x->patient = x->placed = false;
   x->observed = x->told = x->started = false;
   x->opening = true;
   x->self = NULL;
@@ -79,6 +86,8 @@ static void forget_history(cw_exchange *x) {
 void cw_exchange_free(cw_exchange *x) {
   if (!x) return;
   cw_engine_disarm(x->client->engine, &x->alarm);
+  leave_queues(x);
+  cw_gates_give_back(cw_engine_gates(x->client->engine), x->gate);
   forget_history(x);
   cw_list_remove(&x->news.link);
   cw_list_remove(&x->over);
@@ -107,15 +116,19 @@ bool cw_exchange_beside(const cw_exchange *x, const cw_exchange *y) {
   return per_host(y) && cw_url_same_origin(x->request.url, y->request.url);
 }
 
-/* The only walk over what is open, by those who ask for it. */
-bool cw_exchange_crowded(const cw_exchange *x) {
+/* Finds the gate of its origin. False: out of memory. */
+static bool find_gate(cw_exchange *x) {
+  cw_gates *all = cw_engine_gates(x->client->engine);
   const cw_value *most = per_host(x);
-  const cw_link *ring = cw_engine_open_ring(x->client->engine);
-  double open = 0;
-  for (const cw_link *l = ring->next; most && l != ring; l = l->next)
-    open += cw_exchange_beside(
-      x, cw_exchange_of(CW_LIST_ENTRY(l, cw_transfer, open_link)));
-  return most && open >= most->number;
+  cw_gate *before = x->gate;
+  x->gate = most ? cw_gates_get(all, x->request.url) : NULL;
+  cw_gates_give_back(all, before);
+  x->most_here = most ? (size_t)most->number : 0;
+  return !most || x->gate;
+}
+
+bool cw_exchange_crowded(cw_exchange *x) {
+  return find_gate(x) && x->gate && x->gate->held >= x->most_here;
 }
 
 static void refuse_crowded(cw_exchange *x) {
@@ -142,6 +155,16 @@ static int64_t deadline_of(const cw_exchange *x) {
   return seconds > 0 ? x->opened + (int64_t)(seconds * 1e6) : 0;
 }
 
+/* Its turn, and the place that it has and has no transfer for. */
+static void leave_queues(cw_exchange *x) {
+  cw_engine *e = x->client->engine;
+  if (x->turn.gate) x->waited += cw_engine_now(e) - x->queued;
+  cw_engine_drop_turn(e, &x->turn);
+  if (x->placed) cw_engine_leave_gate(e, x->gate);
+  x->placed = false;
+}
+
+/* With its places, which it gives back when it leaves. */
 static void enter(cw_exchange *x, cw_engine *e, cw_transfer *t) {
   t->counters[1] = &x->client->counters;
   t->holder = &x->transfer;
@@ -149,6 +172,9 @@ static void enter(cw_exchange *x, cw_engine *e, cw_transfer *t) {
   t->over = x->observed ? &x->over : NULL;
   t->deadline = deadline_of(x);
   if (!cw_engine_enter(e, t, &x->client->ring)) return;
+  t->gates[0] = cw_engine_gate(e);
+  t->gates[1] = x->gate;
+  x->placed = false;
   x->transfer = t;
   if (!x->id) x->id = cw_engine_ledger(e)->counters.opened;
 }
@@ -160,35 +186,107 @@ static bool can_begin(cw_exchange *x) {
   return false;
 }
 
-/* One transfer: the first, the next hop, another attempt. */
-static void begin(cw_exchange *x) {
+/* As long as it would wait for a connection, or until its deadline. False: out
+** of memory. */
+static bool begin_waiting(cw_exchange *x) {
   cw_engine *e = x->client->engine;
-  start_afresh(x);
-  if (!can_begin(x)) return;
-  if (x->client->closed) {
-    fail(x, CW_ERR_CANCELLED, "its client was closed");
-    return;
+  int64_t now = cw_engine_now(e), deadline = deadline_of(x);
+  int64_t at = now + (int64_t)(number(x, CW_OPT_TIMEOUT_CONNECT) * 1e6);
+  x->queued = now;
+  if (cw_exchange_waits(x)) return true; /* for a second place */
+  return cw_engine_alarm(e, &x->alarm,
+                         deadline && deadline < at ? deadline : at);
+}
+
+/* Takes a place there. False: it waits for one, or may not. */
+static bool take_place(cw_exchange *x, cw_gate *g, const size_t *most) {
+  if (x->turn.granted && x->turn.gate == g) {
+    cw_turn_take(&x->turn);
+    return true;
   }
-  if (cw_engine_full(e)) {
+  if (cw_gate_enter(g, *most)) return true;
+  if (x->patient && begin_waiting(x)) cw_gate_queue(g, &x->turn, most);
+  return false;
+}
+
+static bool take_places(cw_exchange *x) {
+  cw_engine *e = x->client->engine;
+  if (x->gate && !x->placed && !take_place(x, x->gate, &x->most_here)) {
+    if (!x->turn.gate) refuse_crowded(x);
+    return false;
+  }
+  x->placed = x->gate != NULL;
+  if (take_place(x, cw_engine_gate(e), cw_engine_max_open(e))) return true;
+  if (!x->turn.gate)
     fail(x, CW_ERR_TOO_MANY_OPEN, "too many responses are open");
-    return;
-  }
-  if (cw_exchange_crowded(x)) {
-    refuse_crowded(x);
-    return;
-  }
+  return false;
+}
+
+static void take_transfer(cw_exchange *x) {
+  cw_engine *e = x->client->engine;
   cw_transfer *t = cw_engine_take(e, x->request.defaults);
   if (!t) {
     fail(x, CW_ERR_MEMORY, "out of memory");
-    return;
-  }
-  if (cw_transfer_prepare(t, &x->request, &x->response, &x->body, &x->error)) {
+  } else if (cw_transfer_prepare(t, &x->request, &x->response, &x->body,
+                                 &x->error)) {
     enter(x, e, t);
   } else {
     cw_transfer_detach(t);
     cw_engine_give_back(e, t);
   }
-  if (!x->transfer) cw_body_end(&x->body);
+  if (x->transfer) return;
+  cw_body_end(&x->body);
+  cw_engine_leave_gate(e, cw_engine_gate(e));
+}
+
+/* When it has its places. */
+static void enter_in_turn(cw_exchange *x) {
+  cw_engine *e = x->client->engine;
+  if (x->client->closed) {
+    fail(x, CW_ERR_CANCELLED, "its client was closed");
+  } else if (take_places(x)) {
+    cw_engine_disarm(e, &x->alarm);
+    take_transfer(x);
+  }
+  if (!x->transfer && x->error.code != CW_OK) leave_queues(x);
+}
+
+/* One transfer: the first, the next hop, another attempt. */
+static void begin(cw_exchange *x) {
+  start_afresh(x);
+  if (!can_begin(x)) return;
+  if (find_gate(x))
+    enter_in_turn(x);
+  else
+    fail(x, CW_ERR_MEMORY, "out of memory");
+}
+
+static void give_up_waiting(cw_exchange *x) {
+  int64_t deadline = deadline_of(x);
+  bool late = deadline && cw_engine_now(x->client->engine) >= deadline;
+  x->crowded = x->turn.gate == x->gate;
+  leave_queues(x);
+  cw_error_set(&x->error, late ? CW_ERR_TIMEOUT : CW_ERR_TOO_MANY_OPEN,
+               CW_PHASE_REQUEST,
+               late ? "its turn has not come before its deadline (%g s)"
+                    : "too many responses are open, its turn has not come in "
+                      "%g s (timeout.connect)",
+               number(x, late ? CW_OPT_DEADLINE : CW_OPT_TIMEOUT_CONNECT));
+  cw_body_end(&x->body);
+}
+
+/* Whether it waits for its turn. When that has come it begins. */
+static bool in_queue(cw_exchange *x) {
+  if (!x->turn.gate) return false;
+  if (!x->turn.granted && cw_exchange_waits(x)) return true;
+  if (!x->turn.granted && !x->client->closed) {
+    give_up_waiting(x);
+    return false;
+  }
+  x->waited += cw_engine_now(x->client->engine) - x->queued;
+  x->queued = cw_engine_now(x->client->engine);
+  enter_in_turn(x);
+  return x->turn.gate != NULL;
 }
 
 void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous) {
@@ -375,7 +473,7 @@ static bool delayed(cw_exchange *x) {
 
 bool cw_exchange_stands(cw_exchange *x) {
   do {
-    if (delayed(x) || !has_come(x)) return false;
+    if (delayed(x) || in_queue(x) || !has_come(x)) return false;
   } while (follow(x) || try_again(x));
   if (cw_exchange_failed(x) && !cw_content_replayable(&x->request.content))
     x->error.retryable = false;
@@ -493,6 +591,7 @@ void cw_exchange_abandon(cw_exchange *x) {
     return;
   }
   cw_engine_disarm(x->client->engine, &x->alarm);
+  leave_queues(x);
   x->put_off = false;
   cw_list_remove(&x->news.link);
   cw_content_clear(&x->request.content); /* what was lent goes with its owner */
@@ -618,6 +717,7 @@ void cw_exchange_fail(cw_exchange *x, cw_code code, const char *text) {
 
 void cw_exchange_cancel(cw_exchange *x, const char *why) {
   cw_engine_disarm(x->client->engine, &x->alarm);
+  leave_queues(x);
   x->put_off = x->renews = false;
   x->stuck = x->opening;
   cw_exchange_fail(x, CW_ERR_CANCELLED, why);
@@ -647,6 +747,7 @@ void cw_exchange_release(cw_exchange *x, cw_end why) {
   if (cw_exchange_waits(x)) /* who waits for that learns of it */
     cw_engine_stir(x->client->engine, &x->news);
   cw_engine_disarm(x->client->engine, &x->alarm);
+  leave_queues(x);
   x->put_off = false;
   if (x->transfer) {
     if (cw_end_leaked(why)) note_leak(x, why);

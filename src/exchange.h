@@ -49,6 +49,13 @@ typedef struct cw_exchange {
   bool started;      /* the first of them that is its own was made */
   cw_alarm alarm;    /* it waits for a time */
   bool put_off;      /* when that comes, the next attempt begins */
+  bool patient;      /* it may wait for its turn where others are enough */
+  cw_turn turn;      /* it waits for that, at most until the alarm, ... */
+  int64_t queued;    /* ... since then, on the engine's clock, ... */
+  int64_t waited;    /* ... and has waited so long before, microseconds */
+  cw_gate *gate;     /* a reference: that of its origin, with per_host */
+  bool placed;       /* it has a place there, and no transfer yet */
+  size_t most_here;  /* per_host */
   bool stuck;        /* its response leads where it may not be followed */
   bool renews;       /* its token may be asked for anew, once */
   bool check;        /* any status but 2xx will be refused */
@@ -66,8 +73,9 @@ void cw_exchange_free(cw_exchange *x);
 /* Goes on where another left off: its attempts and its deadline are this one's
 ** too. */
 void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous);
+
 /* Whether as many as its option per_host allows are open to its origin. */
-bool cw_exchange_crowded(const cw_exchange *x);
+bool cw_exchange_crowded(cw_exchange *x);
 
 /* Whether 'y', which is open, counts for the per_host of 'x'. */
 bool cw_exchange_beside(const cw_exchange *x, const cw_exchange *y);

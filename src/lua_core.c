@@ -288,7 +288,7 @@ static int m_limits(lua_State *L) {
     if (idle >= 0) cw_engine_set_idle_connections(e, (size_t)idle);
   }
   lua_createtable(L, 0, 2);
-  cwl_set_integer(L, "max_open", (int64_t)cw_engine_max_open(e));
+  cwl_set_integer(L, "max_open", (int64_t)*cw_engine_max_open(e));
   cwl_set_integer(L, "idle_connections",
                   (int64_t)cw_engine_idle_connections(e));
   return 1;

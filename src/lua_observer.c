@@ -136,6 +136,7 @@ void cwl_push_info(lua_State *L, cw_exchange *x) {
   cwl_set_integer(L, "sent", (int64_t)cw_content_progress(&x->request.content));
   cwl_set_integer(L, "attempts", x->attempts);
   cwl_set_integer(L, "redirects", x->hops);
+  cwl_set_number(L, "queued", (double)x->waited / 1e6);
   cwl_set_boolean(L, "ended", info->filled);
   set_verified(L, x);
   if (!info->filled) return;

@@ -318,6 +318,7 @@ static int open(lua_State *L, cwl_form form) {
   cwl_site(L, s, 2, &x->site); /* 1 is the verb, which called us */
   cwl_given_site(L, SITE, &x->site);
   x->opener = cwl_opener(L, s);
+  x->patient = cwl_pauses(L, s);
   cwl_hold(s, x);
   follow_previous(L, x);
   if (!read_request(L, x)) return fail_opening(L, b);

@@ -564,6 +564,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
   t->undecided = false;
+  t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = request->content.kind != CW_CONTENT_NONE;
   t->rounds = goes_in_rounds(request);

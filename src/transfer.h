@@ -7,6 +7,7 @@
 #define CURLEW_TRANSFER_H
 
 #include "body.h"
+#include "gate.h"
 #include "ledger.h"
 #include "list.h"
 #include "request.h"
@@ -67,8 +68,9 @@ typedef struct cw_transfer {
   const cw_url *host;       /* whose host is asked */
   cw_counters *counters[2]; /* the state's, the client's */
   struct cw_transfer *
-    *holder;      /* who uses it holds it here; NULLed at the end */
-  cw_news *news;  /* their place in the ring 'touched' */
+    *holder;         /* who uses it holds it here; NULLed at the end */
+  cw_news *news;     /* their place in the ring 'touched' */
+  cw_gate *gates[2]; /* borrowed: where it has a place; NULL: nowhere */
   cw_link *over;  /* and in the engine's of those that have ended; NULL: none */
   cw_end done_as; /* how it counts when its stream ends by itself */
 

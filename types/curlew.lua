@@ -81,6 +81,7 @@
 ---@field sent integer bytes of body
 ---@field attempts integer
 ---@field redirects integer
+---@field queued number seconds that it waited its turn
 ---@field ended boolean
 ---@field outcome? string
 ---@field elapsed? number seconds
