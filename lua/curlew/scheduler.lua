@@ -36,8 +36,6 @@ function scheduler.dispatch()
   return true
 end
 
-core.driver(scheduler.dispatch)
-
 -- ---- jobs ----
 
 local Job = {}
@@ -66,6 +64,7 @@ function scheduler.job(fn, ended, ...)
   job.arguments = table.pack(...)
   scheduler.alive[job] = true
   scheduler.count = scheduler.count + 1
+  if scheduler.count == 1 then core.driver(scheduler.dispatch) end
   local host = scheduler.loop and scheduler.loop.host
   if host then host(job) end
   return job
@@ -110,6 +109,7 @@ end
 local function is_over(job)
   job.over, scheduler.alive[job] = true, nil
   scheduler.count = scheduler.count - 1
+  if scheduler.count == 0 then core.driver(nil) end
 end
 
 local function tell_ended(job)
