@@ -21,7 +21,6 @@ typedef struct cwl_state {
   cw_engine *engine; /* a reference */
   const char *home;  /* where curlew's own Lua files are; "" until known */
   bool has_tasks, has_driver, has_loop;
-  bool drove;           /* tasks have run since somebody polled */
   cwl_task *task;       /* borrowed: the one that runs; NULL: none */
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */

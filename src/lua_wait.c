@@ -96,22 +96,17 @@ static bool step(lua_State *L, cw_engine *e, int64_t us) {
 
 /* The wait ---------------------------------------------------------------- */
 
-/* Who is no task lets the tasks that can go on run; then the caller looks, for
-** it may be what they were to bring about. Inside a task the others stand
-** still. */
-static bool drive(lua_State *L, cwl_state *s) {
-  if (!s->has_driver || s->task) return false;
-  s->drove = !s->drove;
-  if (!s->drove) return false;
+/* Who is no task lets the tasks run that can go on. What they bring about is
+** news to who waits here: then the step waits for nothing. Inside a task the
+** others stand still. */
+static void drive(lua_State *L, const cwl_state *s) {
+  if (!s->has_driver || s->task) return;
   lua_getiuservalue(L, CWL_STATE, CWL_DRIVER);
-  lua_call(L, 0, 1);
-  s->drove = lua_toboolean(L, -1);
-  lua_pop(L, 1);
-  return s->drove;
+  lua_call(L, 0, 0);
 }
 
-static bool poll_once(lua_State *L, cwl_state *s, bool busy) {
-  if (drive(L, s)) return true;
+static bool poll_once(lua_State *L, const cwl_state *s, bool busy) {
+  drive(L, s);
   bool more = busy || (s->has_driver && cw_engine_has_news(s->engine));
   return step(L, s->engine, more ? 0 : -1);
 }
@@ -147,7 +142,7 @@ static bool set_function(lua_State *L, int value) {
 }
 
 /* driver(f): who waits and is no task calls f() before it polls; it lets those
-** go on who can, and returns whether there was one. nil: none. */
+** go on who can. nil: there are none. */
 static int m_driver(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
   s->has_driver = set_function(L, CWL_DRIVER);

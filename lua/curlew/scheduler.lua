@@ -22,10 +22,9 @@ local waiting = setmetatable({}, { __mode = "v" })
 function scheduler.expect(token, who) waiting[token] = who end
 
 --- Wakes everybody who can go on.
--- @treturn boolean whether there was one
 function scheduler.dispatch()
   local first = core.ready()
-  if not first then return false end
+  if not first then return end
   local due = { first } -- who goes on now may be ready again at once: next time
   for token in core.ready do due[#due + 1] = token end
   for i = 1, #due do
@@ -33,7 +32,6 @@ function scheduler.dispatch()
     waiting[due[i]] = nil
     if who then who:wake() end
   end
-  return true
 end
 
 -- ---- jobs ----
