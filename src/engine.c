@@ -510,6 +510,11 @@ int64_t cw_engine_timeout(cw_engine *e) {
   return at > now ? at - now : 0;
 }
 
+bool cw_engine_idle(cw_engine *e) {
+  return cw_engine_open(e) == 0 && cw_list_empty(&e->news) &&
+         cw_deadlines_next(&e->deadlines) == INT64_MAX;
+}
+
 static void run_timer(cw_engine *e) {
   e->timer_last = true;
   e->timer = INT64_MAX;

@@ -65,6 +65,9 @@ void cw_engine_step(cw_engine *e, int64_t us);
 int cw_engine_descriptor(cw_engine *e);
 int64_t cw_engine_timeout(cw_engine *e);
 
+/* Whether there is nothing that a step could wait for. */
+bool cw_engine_idle(cw_engine *e);
+
 /* The owner of 'news' has something to do at once: the next step waits for
 ** nothing. */
 void cw_engine_stir(cw_engine *e, cw_news *news);

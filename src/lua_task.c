@@ -93,12 +93,20 @@ static void set_alarm(lua_State *L, seat *t, int index) {
     cwl_raise(L, "not enough memory");
 }
 
+/* Who polls would poll for ever. */
+static void check_deadlock(lua_State *L, const cwl_state *s) {
+  if (s->has_loop || cwl_pauses(L, s) || !cw_engine_idle(s->engine)) return;
+  cwl_raise(L, "what is waited for cannot happen: all tasks wait for others");
+}
+
 static int wait_k(lua_State *L, int status, lua_KContext context) {
   (void)status, (void)context;
   seat *t = lua_touserdata(L, 1);
-  while (!settled(&t->news))
-    if (!cwl_wait_for(L, cwl_state_of(L), &t->news, 0, wait_k))
-      return lua_error(L);
+  while (!settled(&t->news)) {
+    cwl_state *s = cwl_state_of(L);
+    if (!cwl_wait_for(L, s, &t->news, 0, wait_k)) return lua_error(L);
+    if (!settled(&t->news)) check_deadlock(L, s);
+  }
   t->timed = false;
   lua_pushboolean(L, t->rung);
   return 1;
