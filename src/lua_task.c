@@ -155,6 +155,29 @@ static int m_within(lua_State *L) {
   return lua_gettop(L) - 1;
 }
 
+/* resume(seat, thread, ...) -> whether it is over now, and what
+** coroutine.resume returns; within(seat) in one call. */
+static int m_resume(lua_State *L) {
+  int n = lua_gettop(L) - 2;
+  cwl_state *s = cwl_state_of(L);
+  seat *t = check_seat(L, 1);
+  lua_State *co = lua_tothread(L, 2);
+  luaL_argexpected(L, co, 2, "thread");
+  if (!lua_checkstack(co, n)) return luaL_error(L, "too many arguments");
+  lua_xmove(L, co, n);
+  cwl_task *before = s->task;
+  s->task = &t->task;
+  int status = lua_resume(co, L, n, &n);
+  s->task = before;
+  bool well = status == LUA_OK || status == LUA_YIELD;
+  lua_pushboolean(L, status != LUA_YIELD);
+  lua_pushboolean(L, well);
+  if (!well) n = 1;
+  if (!lua_checkstack(L, n)) return luaL_error(L, "too many results");
+  lua_xmove(co, L, n);
+  return n + 2;
+}
+
 /* What it has opened ------------------------------------------------------ */
 
 void cwl_hold(const cwl_state *s, cw_exchange *x) {
@@ -219,7 +242,8 @@ static const luaL_Reg metamethods[] = {{"__gc", seat_gc}, {NULL, NULL}};
 static const luaL_Reg functions[] = {
   {"seat", m_seat}, {"wait", m_wait},   {"ring", m_ring},
   {"keep", m_keep}, {"alarm", m_alarm}, {"within", m_within},
-  {"take", m_take}, {"drop", m_drop},   {NULL, NULL},
+  {"take", m_take}, {"drop", m_drop},   {"resume", m_resume},
+  {NULL, NULL},
 };
 
 void cwl_open_task(lua_State *L, int state) {

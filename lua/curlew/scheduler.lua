@@ -5,8 +5,8 @@
 
 local core = require "curlew.core"
 
-local resume, close = coroutine.resume, coroutine.close
-local status, yield = coroutine.status, coroutine.yield
+local close, status, yield = coroutine.close, coroutine.status, coroutine.yield
+local ready, resume = core.ready, core.resume
 
 local scheduler = {
   alive = {}, -- [job] = true: not over; the only one who holds some of them
@@ -14,23 +14,33 @@ local scheduler = {
   loop = nil, -- the event loop that is to learn of news
 }
 
--- [token] = who waits for it: a table with a method `wake`. Weak: a coroutine
--- of a loop's may be dropped while it waits.
+-- [token] = who waits for it, or has once: a table with a method `wake`, and
+-- with the token as its `awaits` as long as it does. Weak: a coroutine of a
+-- loop's may be dropped while it waits. Tokens come back, so an entry is left
+-- for the next one: a table in which as many keys come as go is made anew at
+-- each of them when it is full, as one of 64 is with 64 tasks.
 local waiting = setmetatable({}, { __mode = "v" })
 
 --- Who is called when the token has come up as ready.
-function scheduler.expect(token, who) waiting[token] = who end
+function scheduler.expect(token, who)
+  waiting[token] = who
+  if who then who.awaits = token end
+end
 
 --- Wakes everybody who can go on.
 function scheduler.dispatch()
-  local first = core.ready()
-  if not first then return end
-  local due = { first } -- who goes on now may be ready again at once: next time
-  for token in core.ready do due[#due + 1] = token end
-  for i = 1, #due do
-    local who = waiting[due[i]]
-    waiting[due[i]] = nil
-    if who then who:wake() end
+  local due, n = {}, 0 -- who goes on may be ready again at once: next time
+  for token in ready do
+    n = n + 1
+    due[n] = token
+  end
+  for i = 1, n do
+    local token = due[i]
+    local who = waiting[token]
+    if who and who.awaits == token then
+      who.awaits = false
+      who:wake()
+    end
   end
 end
 
@@ -46,7 +56,7 @@ function scheduler.running() return running end
 
 -- In a job's coroutine, when it has to wait.
 local function wait(token, job)
-  job.token, waiting[token] = token, job
+  job.token, job.awaits, waiting[token] = token, token, job
   if scheduler.loop then scheduler.loop.arm() end
   yield()
 end
@@ -56,7 +66,9 @@ end
 -- @tparam function ended called with the job when it is over
 -- @param ... fn's arguments
 function scheduler.job(fn, ended, ...)
-  local job = setmetatable({ ended = ended, over = false }, Job)
+  local job = setmetatable({ ended = ended, over = false, awaits = false,
+    arguments = false, doomed = false, token = false, thread = nil, seat = nil,
+    own = nil, results = nil, keeps = false }, Job)
   job.thread = coroutine.create(fn)
   job.seat, job.own = core.seat(job.thread, wait, job)
   job.arguments = table.pack(...)
@@ -70,14 +82,20 @@ end
 
 --- It runs at the next turn.
 function Job:queue()
-  self.token, waiting[self.own] = self.own, self
+  self.token, self.awaits, waiting[self.own] = self.own, self.own, self
   core.ring(self.seat)
   if scheduler.loop then scheduler.loop.arm() end
 end
 
-local function went(self, before, ok, ...)
+--- It stops here until somebody queues it. In its own coroutine.
+function Job:pause()
+  self.token = self.own
+  yield()
+end
+
+local function went(self, before, over, ok, ...)
   running = before
-  if status(self.thread) == "dead" then
+  if over then
     self:finish(ok, ...)
   elseif self.doomed then
     self:cancel(self.doomed)
@@ -89,13 +107,13 @@ end
 -- @return what it yields
 function Job:go_on(...)
   local before, arguments = running, self.arguments
-  running, self.token = self, nil
+  running, self.token = self, false
   if arguments then
-    self.arguments = nil
-    return went(self, before, core.within(self.seat, resume, self.thread,
+    self.arguments = false
+    return went(self, before, resume(self.seat, self.thread,
       table.unpack(arguments, 1, arguments.n)))
   end
-  return went(self, before, core.within(self.seat, resume, self.thread, ...))
+  return went(self, before, resume(self.seat, self.thread, ...))
 end
 
 -- A yield of its own lets the others have a turn.
@@ -142,7 +160,7 @@ function Job:cancel(why)
     return
   end
   is_over(self)
-  if self.token then waiting[self.token] = nil end
+  self.awaits = false
   local closed, err = core.within(self.seat, close, self.thread)
   if not closed then
     warn("curlew: a task that was cancelled: ", tostring(err))
