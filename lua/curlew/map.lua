@@ -10,67 +10,115 @@ local AT_ONCE = 10
 local Run = {}
 Run.__index = Run
 
-local function ended(job)
-  local run = job.run
-  if not run.ordered then table.insert(run.done, job) end
+-- The jobs in order, linked by `after`: with `ordered` as their items were
+-- begun, else as they came to an end. Not in tables by job or number: one in
+-- which as many keys come as go is made anew again and again.
+local function enqueue(run, job)
+  if run.last then run.last.after = job else run.first = job end
+  run.last = job
+end
+
+local function done(run, job, ok, value, ...)
+  job.done, job.ok, job.value = true, ok, value
+  if select("#", ...) > 0 then job.more = table.pack(...) end
+  if not run.ordered then enqueue(run, job) end
+  if not run.waits then return end
+  run.waits = false
   core.ring(run.seat)
 end
 
-function Run:call(item)
-  if self.client then return { self.fn, self.client, item } end
-  return { self.fn, item }
+-- A job works off one item after another: a new coroutine for each costs half a
+-- small request. What an item has opened and not returned goes when it is done.
+-- Then the job waits until the result has been handed out.
+local function keep(run, job, ...)
+  job.keeps = core.keep(job.seat, ...) > 0
+  done(run, job, ...)
+  job:pause()
+end
+
+local function work(run)
+  local job, fn, client = scheduler.running(), run.fn, run.client
+  while client do keep(run, job, pcall(fn, client, job.item)) end
+  while true do keep(run, job, pcall(fn, job.item)) end
+end
+
+-- It should not be over before the loop is left.
+local function ended(job)
+  if job.failed then done(job.run, job, false, job.err) end
+end
+
+local function hire(run)
+  local job = scheduler.job(work, ended, run)
+  job.run, job.after, job.done, job.more = run, false, false, false
+  run.jobs[#run.jobs + 1] = job
+  return job
+end
+
+local function idle_job(run)
+  local job = run.idle
+  if not job then return hire(run) end
+  run.idle, job.after = job.after, false
+  return job
 end
 
 -- At most `max` are begun and not handed out: who takes its time holds the rest
 -- up.
-function Run:begin()
-  while self.begun - self.handed < self.max do
-    local item = self.items[self.begun + 1]
+local function begin(run)
+  while run.begun - run.handed < run.max do
+    local item = run.items[run.begun + 1]
     if item == nil then return end
-    self.begun = self.begun + 1
-    local job = scheduler.job(pcall, ended, table.unpack(self:call(item)))
-    job.run, job.item = self, item
-    self.jobs[job], self.order[self.begun] = true, job
+    run.begun = run.begun + 1
+    local job = idle_job(run)
+    job.item = item
+    if run.ordered then enqueue(run, job) end
     job:queue()
   end
 end
 
-local function first_done(self)
-  if not self.ordered then return table.remove(self.done, 1) end
-  local job = self.order[self.handed + 1]
-  return job and job.over and job
+local function first_done(run)
+  local job = run.first
+  if not job or not job.done then return nil end
+  run.first, job.after = job.after, false
+  if not run.first then run.last = false end
+  return job
 end
 
 -- An error of one item is its result.
-local function results(job, ok, ...)
-  if ok then return job.item, ... end
-  return job.item, nil, (...)
+local function hand_out(run, job)
+  local item, value, more = job.item, job.value, job.more
+  run.handed = run.handed + 1
+  if job.keeps then core.take(job.seat) end
+  job.keeps, job.done, job.more = false, false, false
+  job.item, job.value = nil, nil
+  if not job.over then run.idle, job.after = job, run.idle end
+  if not job.ok then return item, nil, value end
+  if not more then return item, value end
+  return item, value, table.unpack(more, 1, more.n)
 end
 
 function Run:next()
   while true do
-    self:begin()
+    begin(self)
     local job = first_done(self)
-    if job then
-      self.handed = self.handed + 1
-      self.jobs[job] = nil
-      self.order[self.handed] = nil
-      return results(job, job:take())
+    if job then return hand_out(self, job) end
+    if self.handed == self.begun then
+      self:__close()
+      return nil
     end
-    if self.handed == self.begun then return nil end
+    self.waits = true
     core.wait(self.seat)
   end
 end
 
---- The loop is left.
+--- The loop is left, or has come to its end.
 function Run:__close()
   self.max = 0
-  local why = core.ended("cancelled", "its loop was left")
-  for job in pairs(self.jobs) do
+  local jobs, why = self.jobs, core.ended("cancelled", "its loop was left")
+  self.jobs = {}
+  for _, job in ipairs(jobs) do
     job:cancel(why)
     job:drop()
   end
-  self.jobs = {}
 end
 
 local map = {}
@@ -105,9 +153,10 @@ function map.run(items, fn, options, client)
     core.raise("map: function expected, got " .. type(fn))
   end
   options = check(options)
-  local run = setmetatable({ items = items, fn = fn, client = client, begun = 0,
-    handed = 0, jobs = {}, order = {}, done = {}, seat = (core.seat()),
-    ordered = options.ordered, max = options.max or AT_ONCE }, Run)
+  local run = setmetatable({ items = items, fn = fn, client = client or false,
+    ordered = options.ordered or false, max = options.max or AT_ONCE,
+    begun = 0, handed = 0, jobs = {}, first = false, last = false, idle = false,
+    seat = (core.seat()), waits = false }, Run)
   return Run.next, run, nil, run
 end
 
