@@ -60,7 +60,7 @@ function requests.many(server)
   local ROUNDS, what = 11, " " .. server.url .. "/small 20000 64"
   local a, b = measure.interleaved(ROUNDS, "build/bench/many" .. what,
     "lua5.4 bench/many.lua" .. what)
-  line("20,000 GETs, 64 at once through a waiter, CPU", report.seconds(a[1]),
+  line("20,000 GETs, 64 at once by map, CPU", report.seconds(a[1]),
     report.seconds(b[1]), b.ratio[1], "at most 1.2", b.ratio[1] <= 1.2)
 end
 
