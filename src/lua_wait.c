@@ -25,7 +25,8 @@ static bool push_task_waiter(lua_State *L, const cwl_state *s) {
 static bool push_loop_waiter(lua_State *L, const cwl_state *s) {
   if (!s->has_loop || s->task) return false;
   lua_getiuservalue(L, CWL_STATE, CWL_LOOP);
-  lua_call(L, 0, 1);
+  lua_pushboolean(L, lua_isyieldable(L)); /* it cannot see from within a call */
+  lua_call(L, 1, 1);
   if (lua_isstring(L, -1)) cwl_raise(L, "%s", lua_tostring(L, -1));
   if (lua_isfunction(L, -1)) {
     lua_pushnil(L);
@@ -149,9 +150,9 @@ static int m_driver(lua_State *L) {
   return 0;
 }
 
-/* loop(f): f() is asked whether the running coroutine, which is no task, may be
-** paused, and returns the waiter that does it, or nil: it polls; or why it may
-** not wait at all. nil: nobody is asked. */
+/* loop(f): f(yieldable) is asked whether the running coroutine, which is no
+** task, may be paused, and returns the waiter that does it, or nil (it polls),
+** or why it may not wait at all. nil: nobody is asked. */
 static int m_loop(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
   s->has_loop = set_function(L, CWL_LOOP);

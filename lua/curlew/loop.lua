@@ -12,6 +12,7 @@ Paused.__index = Paused
 
 function Paused:__close()
   scheduler.expect(self.token, nil)
+  self.state.paused[self] = nil
   self.state.waiters = self.state.waiters - 1
 end
 
@@ -39,7 +40,7 @@ end
 
 -- The seam for loops that call back: arm(fd, seconds, step), disarm().
 local function by_callbacks(adapter)
-  local state = { waiters = 0 }
+  local state = { waiters = 0, paused = {} } -- who else would hold them?
   local stepping = false
   local step
 
@@ -65,17 +66,18 @@ local function by_callbacks(adapter)
     local paused <close> = setmetatable({ token = token, state = state,
       thread = coroutine.running() }, Paused)
     state.waiters = state.waiters + 1
+    state.paused[paused] = true
     scheduler.expect(token, paused)
     arm()
     coroutine.yield()
   end
 
-  core.loop(function()
+  core.loop(function(yieldable)
     local thread, is_main = coroutine.running()
     if is_main then
       return "outside a coroutine a call would stop the event loop"
     end
-    if coroutine.isyieldable() and resumed_by_main(thread) then return wait end
+    if yieldable and resumed_by_main(thread) then return wait end
     return nil
   end)
   scheduler.loop = { arm = arm }

@@ -21,6 +21,12 @@ local function pump_of(controller)
   return pump
 end
 
+-- The last one to leave has the pump end, and with it perhaps the controller.
+local function leave(pump)
+  pump.waiters = pump.waiters - 1
+  if pump.waiters == 0 and pump.polls then pump.changed:signal() end
+end
+
 local function run(pump)
   while pump.waiters > 0 do
     pump.pollfd, pump.timeout = core.descriptor(), core.timeout()
@@ -58,7 +64,7 @@ function Paused:wake() self.condition:signal() end
 
 function Paused:__close()
   scheduler.expect(self.token, nil)
-  self.pump.waiters = self.pump.waiters - 1
+  leave(self.pump)
 end
 
 local function wait(token)
@@ -71,9 +77,9 @@ local function wait(token)
   paused.condition:wait()
 end
 
-local function waiter()
+local function waiter(yieldable)
   local controller, outermost = cqueues.running()
-  if controller and outermost then return wait end
+  if yieldable and controller and outermost then return wait end
   return nil
 end
 
@@ -125,7 +131,7 @@ local function host(job)
       end
     end
   end
-  job.pump.waiters = job.pump.waiters - 1
+  leave(job.pump)
 end
 
 local function adopt(job)

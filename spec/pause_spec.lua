@@ -1,0 +1,99 @@
+--- Coroutines of an event loop's own, paused by a call that waits.
+
+local support = require "spec.support"
+
+local ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+-- `begin(f)` has f run in a coroutine of the loop's; `url` is a server's.
+local LOOPS = {
+  cqueues = [[
+    local controller = require("cqueues").new()
+    local function begin(f) controller:wrap(f) end
+    %s
+    assert(controller:loop())
+  ]],
+  luv = [[
+    local function begin(f) coroutine.wrap(f)() end
+    %s
+    require("luv").run()
+  ]],
+}
+
+local function run_in(loop, server, source)
+  local kind, code, out, err = support.run(([[
+    local http = require "curlew"
+    local url = ...
+    http.loop %q
+    %s
+  ]]):format(loop, LOOPS[loop]:format(source)), { server.url, seconds = 20 })
+  assert.same({ "exit", 0 }, { kind, code }, err)
+  return out
+end
+
+for loop in pairs(LOOPS) do
+  describe("Under " .. loop .. " a call", function()
+    local server
+
+    before_each(function() server = support.server() end)
+    after_each(function() server:close() end)
+
+    it("pauses its coroutine alone", function()
+      server:script { "request", { send = ANSWER }, "close" }
+      local out = run_in(loop, server, [[
+        for i = 1, 3 do
+          begin(function()
+            io.write("begin ")
+            assert(http.fetch(url))
+            io.write("end ")
+          end)
+        end
+      ]])
+      assert.equal("begin begin begin end end end ", out)
+    end)
+
+    it("is not forgotten with its coroutine, which nobody else has", function()
+      server:script { "request", { send = ANSWER }, "close" }
+      local out = run_in(loop, server, [[
+        begin(function()
+          http.sleep(0)
+          print(assert(http.fetch(url)).body)
+        end)
+        begin(function() collectgarbage() collectgarbage() end)
+      ]])
+      assert.equal("ok\n", out)
+    end)
+
+    it("polls where its coroutine cannot be paused", function()
+      server:script { { loop = { "request", { send = ANSWER } } } }
+      local out = run_in(loop, server, [[
+        begin(function()
+          print(("a"):gsub("a", function() return http.fetch(url).body end))
+          table.sort({ 2, 1 }, function(a, b)
+            http.sleep(0)
+            return a < b
+          end)
+          for body in coroutine.wrap(function()
+            coroutine.yield(http.fetch(url).body)
+          end) do print(body) end
+        end)
+      ]])
+      assert.equal("ok\t1\nok\n", out)
+    end)
+
+    it("lets the loop end when the last one has gone on", function()
+      server:script { { loop = { "request", { send =
+        "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nx" } } } }
+      local out = run_in(loop, server, [[
+        begin(function()
+          local scope <close> = http.scope()
+          local task = scope:spawn(function()
+            local r <close> = assert(http.get(url))
+            return r:read(1)
+          end)
+          print(task:wait())
+        end)
+      ]])
+      assert.equal("x\n", out)
+    end)
+  end)
+end
