@@ -75,6 +75,79 @@ describe("The documents", function()
     end)
   end
 
+  it("have an adapter that a loop of callbacks does the waiting by", function()
+    local nginx = support.nginx()
+    local adapter = read("doc/reference.md"):match(
+      "### Event loops.-```lua\n(.-)```")
+    local kind, status, out, err = support.run([[
+      local http = require "curlew"
+      local posix = require "posix_support"
+      local url = ...
+
+      local loop, watched, timers = {}, nil, {}
+
+      function loop.on_readable(fd, call)
+        watched = { fd = fd, call = call }
+        return { stop = function() watched = nil end }
+      end
+
+      function loop.after(seconds, call)
+        local timer = { at = posix.monotonic() + seconds, call = call }
+        timers[timer] = true
+        return { stop = function() timers[timer] = nil end }
+      end
+
+      local function earliest()
+        local first
+        for timer in pairs(timers) do
+          if not first or timer.at < first.at then first = timer end
+        end
+        return first
+      end
+
+      function loop.run()
+        while watched or next(timers) do
+          local timer = earliest()
+          local left = timer and math.max(timer.at - posix.monotonic(), 0)
+          if posix.poll(watched and watched.fd, left) then
+            watched.call()
+          elseif timer then
+            timers[timer] = nil
+            timer.call()
+          end
+        end
+      end
+
+      do ]] .. adapter .. [[ end
+
+      local function begin(name)
+        coroutine.wrap(function()
+          io.write(name, " begins\n")
+          local scope <close> = http.scope()
+          local sizes = {}
+          local task = scope:spawn(function()
+            for path, page in http.map({ "/small", "/1k" }, function(path)
+              return assert(http.fetch(url .. path))
+            end) do sizes[path] = #page.body end
+          end)
+          http.sleep(0.001)
+          task:wait()
+          io.write(name, " ends ", sizes["/small"] + sizes["/1k"], "\n")
+        end)()
+      end
+
+      begin("a")
+      begin("b")
+      coroutine.wrap(function() http.sleep(0) error("gone", 0) end)()
+      print(pcall(http.fetch, url .. "/small"))
+      loop.run()
+      io.write("ended ", http.stats().open, "\n")
+    ]], { nginx.http, seconds = 20 })
+    assert.same({ "exit", 0 }, { kind, status }, err)
+    assert.matches("^a begins\nb begins\nfalse\t.-outside a coroutine.-\n"
+      .. "[ab] ends 1044\n[ab] ends 1044\nended 0\n$", out)
+  end)
+
   it("have an example that tells who forgot", function()
     local server <close> = support.server()
     server:script { "request", { send = "HTTP/1.1 200 OK\r\n"

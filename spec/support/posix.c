@@ -853,6 +853,15 @@ static int l_nap(lua_State *L) {
   return 0;
 }
 
+/* poll(fd | nil, seconds | nil) -> whether it became readable in that time */
+static int l_poll(lua_State *L) {
+  struct pollfd p = {.fd = (int)luaL_optinteger(L, 1, -1), .events = POLLIN};
+  int wait =
+    lua_isnoneornil(L, 2) ? -1 : left_until(now() + lua_tonumber(L, 2));
+  lua_pushboolean(L, poll(&p, 1, wait) > 0);
+  return 1;
+}
+
 /* unread(fd, port) -> bytes that wait in a socket connected to 127.0.0.1:port;
 ** 0: it is none */
 static int l_unread(lua_State *L) {
@@ -893,6 +902,7 @@ static const luaL_Reg functions[] = {
   {"rss", l_rss},
   {"monotonic", l_monotonic},
   {"nap", l_nap},
+  {"poll", l_poll},
   {"setenv", l_setenv},
   {"unread", l_unread},
   {NULL, NULL},
