@@ -97,3 +97,16 @@ for loop in pairs(LOOPS) do
     end)
   end)
 end
+
+describe("Under luv a coroutine that is closed while it waits", function()
+  it("lets the loop end", function()
+    local out = run_in("luv", { url = "" }, [[
+      local waits = coroutine.create(function() http.sleep(600) end)
+      coroutine.resume(waits)
+      require("luv").new_timer():start(0, 0, function()
+        print(coroutine.close(waits))
+      end)
+    ]])
+    assert.equal("true\n", out)
+  end)
+end)

@@ -14,6 +14,7 @@ function Paused:__close()
   scheduler.expect(self.token, nil)
   self.state.paused[self] = nil
   self.state.waiters = self.state.waiters - 1
+  self.state.arm()
 end
 
 -- An adapter that has no coroutines of its own: any that the main thread has
@@ -80,6 +81,7 @@ local function by_callbacks(adapter)
     if yieldable and resumed_by_main(thread) then return wait end
     return nil
   end)
+  state.arm = arm
   scheduler.loop = { arm = arm }
 end
 
