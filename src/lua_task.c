@@ -113,13 +113,18 @@ static int wait_k(lua_State *L, int status, lua_KContext context) {
 }
 
 /* wait(seat [, seconds]) -> true: it was rung meanwhile; false: the time is
-** over */
+** over. Where a task cannot yield it would never be rung: the others, who are
+** to do it, stand still. */
 static int m_wait(lua_State *L) {
   seat *t = check_seat(L, 1);
-  cwl_state_of(L);
+  const cwl_state *s = cwl_state_of(L);
   t->rung = false;
   set_alarm(L, t, 2);
   lua_settop(L, 1);
+  if (!t->timed && s->task && !cwl_pauses(L, s))
+    cwl_raise(L, "a task cannot wait for others where it cannot yield: in a "
+                 "callback, in a generator of its own, in a __close while it "
+                 "is cancelled");
   return wait_k(L, LUA_OK, 0);
 }
 

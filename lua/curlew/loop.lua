@@ -12,9 +12,8 @@ Paused.__index = Paused
 
 function Paused:__close()
   scheduler.expect(self.token, nil)
-  self.state.paused[self] = nil
-  self.state.waiters = self.state.waiters - 1
-  self.state.arm()
+  self.waiting[self] = nil
+  self.arm()
 end
 
 -- An adapter that has no coroutines of its own: any that the main thread has
@@ -41,13 +40,13 @@ end
 
 -- The seam for loops that call back: arm(fd, seconds, step), disarm().
 local function by_callbacks(adapter)
-  local state = { waiters = 0, paused = {} } -- who else would hold them?
+  local waiting = {} -- [paused] = true
   local stepping = false
   local step
 
   local function arm()
     if stepping then return end
-    if scheduler.count + state.waiters > 0 then
+    if scheduler.count > 0 or next(waiting) then
       adapter.arm(core.descriptor(), core.timeout(), step)
     else
       adapter.disarm()
@@ -64,10 +63,9 @@ local function by_callbacks(adapter)
   end
 
   local function wait(token)
-    local paused <close> = setmetatable({ token = token, state = state,
-      thread = coroutine.running() }, Paused)
-    state.waiters = state.waiters + 1
-    state.paused[paused] = true
+    local paused <close> = setmetatable({ token = token, waiting = waiting,
+      arm = arm, thread = coroutine.running() }, Paused)
+    waiting[paused] = true
     scheduler.expect(token, paused)
     arm()
     coroutine.yield()
@@ -81,7 +79,6 @@ local function by_callbacks(adapter)
     if yieldable and resumed_by_main(thread) then return wait end
     return nil
   end)
-  state.arm = arm
   scheduler.loop = { arm = arm }
 end
 

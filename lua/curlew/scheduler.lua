@@ -161,12 +161,12 @@ function Job:cancel(why)
   end
   is_over(self)
   self.awaits = false
+  self.cancelled, self.results = true, { nil, why, n = 2 }
   local closed, err = core.within(self.seat, close, self.thread)
   if not closed then
     warn("curlew: a task that was cancelled: ", tostring(err))
   end
   core.drop(self.seat)
-  self.cancelled, self.results = true, { nil, why, n = 2 }
   tell_ended(self)
 end
 

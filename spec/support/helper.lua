@@ -14,6 +14,7 @@ end
 
 local support = require("spec.support")
 local over = require("spec.support.over")
+local wait = require("spec.support.wait")
 local posix = support.posix
 
 local TRIES = 20 -- with naps of up to 100 ms: a resolver's thread may linger
@@ -43,7 +44,11 @@ local function warm_up(http)
 end
 
 local http, leaks = load_curlew()
-if http then warm_up(http) end
+if http then
+  wait.install(http)
+  wait.run(warm_up, http)
+end
+wait.wrap_around(busted)
 
 if os.getenv("CURLEW_RESTLESS") == "1" then
   collectgarbage("incremental")
@@ -157,7 +162,7 @@ local function catch_finally(element)
   local function once()
     local fn = caught
     caught = nil
-    if fn then fn() end
+    if fn then wait.run(fn) end
   end
   element.env.finally = function(fn)
     caught = fn
@@ -172,7 +177,7 @@ busted.subscribe({ "test", "start" }, function(element)
   support.declared()
   element.run = function(...)
     local before = snapshot()
-    run(...)
+    wait.run(run, ...)
     finish()
     check(before)
   end

@@ -16,19 +16,25 @@ local pumps = setmetatable({}, { __mode = "k" })
 local function pump_of(controller)
   local pump = pumps[controller]
   if pump then return pump end
-  pump = { waiters = 0, changed = condition.new(), events = "r" }
+  pump = { waiting = {}, changed = condition.new(), events = "r" }
   pumps[controller] = pump
   return pump
 end
 
--- The last one to leave has the pump end, and with it perhaps the controller.
-local function leave(pump)
-  pump.waiters = pump.waiters - 1
-  if pump.waiters == 0 and pump.polls then pump.changed:signal() end
+-- Who waits and is told by the pump; entered and left as often as it may be: an
+-- error between two instructions leaves no count that is wrong.
+local function enter(pump, who) pump.waiting[who] = true end
+
+-- Without anybody it ends, and the controller may.
+local function leave(pump, who)
+  pump.waiting[who] = nil
+  if not next(pump.waiting) then pump.changed:signal() end
 end
 
 local function run(pump)
-  while pump.waiters > 0 do
+  if pump.runs then return end
+  pump.runs = true
+  while next(pump.waiting) do
     pump.pollfd, pump.timeout = core.descriptor(), core.timeout()
     pump.polls = true
     cqueues.poll(pump, pump.changed)
@@ -43,9 +49,8 @@ local function arm()
   local controller = cqueues.running()
   if not controller then return end -- who waits polls
   local pump = pump_of(controller)
-  if pump.waiters == 0 then return end
+  if not next(pump.waiting) then return end
   if not pump.runs then
-    pump.runs = true
     controller:wrap(run, pump)
   elseif pump.polls then
     core.descriptor() -- tells it what has changed
@@ -64,14 +69,14 @@ function Paused:wake() self.condition:signal() end
 
 function Paused:__close()
   scheduler.expect(self.token, nil)
-  leave(self.pump)
+  leave(self.pump, self)
 end
 
 local function wait(token)
   local pump = pump_of(cqueues.running())
   local paused <close> = setmetatable({ token = token, pump = pump,
     condition = condition.new() }, Paused)
-  pump.waiters = pump.waiters + 1
+  enter(pump, paused)
   scheduler.expect(token, paused)
   arm()
   paused.condition:wait()
@@ -85,13 +90,19 @@ end
 
 -- ---- tasks ----
 
--- A job in a coroutine of the controller, which passes on what the job asks of
--- cqueues: so it can be closed at any time.
+-- A job runs where the controller's pump lets it go on: so in the order of all,
+-- which is not that in which cqueues resumes. What the job asks of cqueues a
+-- coroutine of the controller passes on: so it can be closed at any time.
 local Hosted = setmetatable({}, { __index = scheduler.Job })
 Hosted.__index = Hosted
 
 function Hosted:wake()
-  self.due = true
+  if pumps[cqueues.running()] ~= self.pump then -- another controller's pump
+    self.due = true
+  else
+    self.request = table.pack(self:go_on())
+    if self.token then return end -- it waits again
+  end
   self.condition:signal()
 end
 
@@ -118,27 +129,28 @@ local function ask(job, what, ...)
 end
 
 local function host(job)
-  local request = table.pack()
   while not job.over do
-    if job.token or job.arguments then -- it waits, or has not begun
-      while not job.due and not job.over do job.condition:wait() end
+    if job.due then
       job.due = false
-      if not job.over then request = table.pack(job:go_on()) end
+      job.request = table.pack(job:go_on())
+    elseif job.token or job.arguments then -- it waits, or has not begun
+      job.condition:wait()
     else
-      local reply = table.pack(ask(job, table.unpack(request, 1, request.n)))
+      local asked = job.request
+      local reply = table.pack(ask(job, table.unpack(asked, 1, asked.n)))
       if not job.over then
-        request = table.pack(job:go_on(table.unpack(reply, 1, reply.n)))
+        job.request = table.pack(job:go_on(table.unpack(reply, 1, reply.n)))
       end
     end
   end
-  leave(job.pump)
+  leave(job.pump, job)
 end
 
 local function adopt(job)
   local controller = cqueues.running()
   if not controller then return end
   job.condition, job.pump = condition.new(), pump_of(controller)
-  job.pump.waiters = job.pump.waiters + 1
+  enter(job.pump, job)
   setmetatable(job, Hosted)
   controller:wrap(host, job)
 end
