@@ -280,18 +280,19 @@ describe("A loop over http.map that is left", function()
     end)
   end
 
+  -- luacheck: push ignore 512 (a loop that is run once)
   it("has released what was finished and not given", function()
     local before = http.stats()
     for _, r in http.map(numbers(5), function()
       return assert(http.get(nginx.http .. "/slow"))
     end, { ordered = true }) do
-      http.sleep(0.05)
+      repeat http.sleep(0) until http.stats().opened == before.opened + 5
       r:close()
-      break -- luacheck: ignore
+      break
     end
     local after = moved(before)
     assert.is_nil(after.open)
-    assert.equal(after.opened - 1, (after.task or 0) + (after.tbc or 0))
+    assert.same({ 5, 4 }, { after.opened, after.task })
   end)
 
   it("begins nothing any more", function()
@@ -300,12 +301,13 @@ describe("A loop over http.map that is left", function()
       begun = begun + 1
       http.sleep(0)
     end, { max = 2 }) do
-      break -- luacheck: ignore
+      break
     end
     local then_begun = begun
     for _ = 1, 10 do http.sleep(0) end
     assert.equal(then_begun, begun)
   end)
+  -- luacheck: pop
 end)
 
 describe("client:map", function()

@@ -102,6 +102,23 @@ do -- in a coroutine that is dropped
   end)()
 end
 
+do -- in tasks, whose scope is left, and in a loop over several
+  local scope <close> = http.scope { max = 2 }
+  local task = scope:spawn(http.get, url .. "/slow")
+  scope:spawn(function() assert(http.get(url .. "/slow")) end)
+  scope:spawn(http.sleep, 0)
+  local r <close> = assert(task:wait())
+  assert(scope:wait())
+  scope:spawn(http.get, url .. "/slow")
+  http.sleep(0)
+  local paths = { "/small", "/headers" }
+  for _, page, err in http.map(paths, function(at)
+    return http.fetch(url .. at)
+  end) do
+    if not page then error(err, 0) end
+  end
+end
+
 do -- in a task that is closed while it waits
   local task = coroutine.create(function()
     local r <close> = assert(http.get(url .. "/slow"))
@@ -146,7 +163,8 @@ describe("Without memory", function()
     local out, err, done = child:communicate("", 120)
     assert.is_true(done, "the host is still running")
     local kind, code = child:wait()
-    assert.same({ "exit", 0 }, { kind, code }, out .. err:sub(-2000))
+    assert.same({ "exit", 0 }, { kind, code },
+      err:sub(-1000) .. out:sub(1, 2000))
     local runs, errors = out:match("^(%d+) runs, (%d+) errors\n$")
     return math.tointeger(runs), math.tointeger(errors)
   end

@@ -28,6 +28,7 @@ struct cw_engine {
   bool timer_last;
   bool no_descriptors;
   bool stirred;         /* somebody has something to do at once */
+  bool in_round;        /* of those with news */
   curl_socket_t opened; /* the last one */
   cw_transfer *drained; /* borrowed: the one that is being drained */
   unsigned round;       /* counts the looks at the sockets */
@@ -35,7 +36,7 @@ struct cw_engine {
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
   cw_deadlines deadlines;
-  cw_link open, free, doomed, news, over, new_phase, exchanges; /* rings */
+  cw_link open, free, doomed, news, due, over, new_phase, exchanges; /* rings */
   size_t free_count, max_open, idle_connections;
   long pool;      /* CURLMOPT_MAXCONNECTS as it was last set */
   cw_gate gate;   /* of max_open */
@@ -172,6 +173,7 @@ cw_engine *cw_engine_new(void) {
   cw_list_init(&e->free);
   cw_list_init(&e->doomed);
   cw_list_init(&e->news);
+  cw_list_init(&e->due);
   cw_list_init(&e->over);
   cw_list_init(&e->new_phase);
   cw_list_init(&e->exchanges);
@@ -511,7 +513,7 @@ int64_t cw_engine_timeout(cw_engine *e) {
 }
 
 bool cw_engine_idle(cw_engine *e) {
-  return cw_engine_open(e) == 0 && cw_list_empty(&e->news) &&
+  return cw_engine_open(e) == 0 && !cw_engine_has_news(e) &&
          cw_deadlines_next(&e->deadlines) == INT64_MAX;
 }
 
@@ -571,7 +573,7 @@ static int64_t shorter(int64_t a, int64_t b) {
 ** every other time at least. */
 void cw_engine_step(cw_engine *e, int64_t us) {
   int64_t wait = shorter(cw_engine_timeout(e), us);
-  e->stirred = false;
+  e->stirred = e->in_round = false;
   e->round++;
   if (e->timer <= e->now && !e->timer_last) {
     run_timer(e);
@@ -592,11 +594,16 @@ int cw_engine_descriptor(cw_engine *e) {
   return cw_watch_descriptor(&e->watch);
 }
 
-bool cw_engine_has_news(const cw_engine *e) { return !cw_list_empty(&e->news); }
+bool cw_engine_has_news(const cw_engine *e) {
+  return !cw_list_empty(&e->news) || !cw_list_empty(&e->due);
+}
 
+/* Who goes on may have news again at once: in the next round. */
 cw_news *cw_engine_next_news(cw_engine *e) {
-  if (cw_list_empty(&e->news)) return NULL;
-  cw_news *news = CW_LIST_ENTRY(e->news.next, cw_news, link);
+  if (!e->in_round) cw_list_move_all(&e->news, &e->due);
+  e->in_round = !cw_list_empty(&e->due);
+  if (!e->in_round) return NULL;
+  cw_news *news = CW_LIST_ENTRY(e->due.next, cw_news, link);
   cw_list_remove(&news->link);
   return news;
 }

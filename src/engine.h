@@ -72,7 +72,8 @@ bool cw_engine_idle(cw_engine *e);
 ** nothing. */
 void cw_engine_stir(cw_engine *e, cw_news *news);
 
-/* Takes the next one out of the ring of those with news; NULL: none. */
+/* Takes the next one of a round of those with news; NULL: there is none. After
+** that, and after a step, another round begins. */
 cw_news *cw_engine_next_news(cw_engine *e);
 bool cw_engine_has_news(const cw_engine *e);
 

@@ -35,4 +35,14 @@ static inline void cw_list_remove(cw_link *l) {
   cw_list_init(l);
 }
 
+/* Puts all that is in the ring 'from' at the end of the ring 'to'. */
+static inline void cw_list_move_all(cw_link *from, cw_link *to) {
+  if (cw_list_empty(from)) return;
+  from->next->previous = to->previous;
+  to->previous->next = from->next;
+  from->previous->next = to;
+  to->previous = from->previous;
+  cw_list_init(from);
+}
+
 #endif

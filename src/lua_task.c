@@ -189,14 +189,6 @@ void cwl_hold(const cwl_state *s, cw_exchange *x) {
   if (s->task) cw_list_append(&s->task->held, &x->held);
 }
 
-static void move_all(cw_link *from, cw_link *to) {
-  while (!cw_list_empty(from)) {
-    cw_link *l = from->next;
-    cw_list_remove(l);
-    if (to) cw_list_append(to, l);
-  }
-}
-
 static void release_all(cw_link *ring) {
   while (!cw_list_empty(ring))
     cw_exchange_leave_task(CW_LIST_ENTRY(ring->next, cw_exchange, held));
@@ -224,7 +216,7 @@ static int m_keep(lua_State *L) {
     count++;
   }
   release_all(&t->task.held);
-  move_all(&kept, &t->task.held);
+  cw_list_move_all(&kept, &t->task.held);
   lua_pushinteger(L, count);
   return 1;
 }
@@ -232,7 +224,11 @@ static int m_keep(lua_State *L) {
 /* take(seat): what its task has returned belongs to who runs. */
 static int m_take(lua_State *L) {
   const cwl_state *s = cwl_state_of(L);
-  move_all(&check_seat(L, 1)->task.held, s->task ? &s->task->held : NULL);
+  seat *t = check_seat(L, 1);
+  if (s->task)
+    cw_list_move_all(&t->task.held, &s->task->held);
+  else
+    forget_held(t);
   return 0;
 }
 

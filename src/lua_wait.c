@@ -168,7 +168,7 @@ static int m_step(lua_State *L) {
   return 0;
 }
 
-/* ready() -> the token of one that can go on | nil */
+/* ready() -> the token of one that can go on | nil: all have had their turn */
 static int m_ready(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
   cw_news *news;

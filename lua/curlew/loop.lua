@@ -23,7 +23,7 @@ function Paused:wake()
   local ok, err = coroutine.resume(thread)
   if ok then return end
   coroutine.close(thread)
-  warn("curlew: a coroutine of the event loop: ", tostring(err))
+  scheduler.complain("a coroutine of the event loop", err)
 end
 
 local main = debug.getregistry()[1] -- LUA_RIDX_MAINTHREAD

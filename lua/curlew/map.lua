@@ -6,6 +6,7 @@ local scheduler = require "curlew.scheduler"
 local scope = require "curlew.scope"
 
 local AT_ONCE = 10
+local LEFT = { "cancelled", "its loop was left" }
 
 local Run = {}
 Run.__index = Run
@@ -113,10 +114,8 @@ end
 --- The loop is left, or has come to its end.
 function Run:__close()
   self.max = 0
-  local jobs, why = self.jobs, core.ended("cancelled", "its loop was left")
-  self.jobs = {}
-  for _, job in ipairs(jobs) do
-    job:cancel(why)
+  for _, job in ipairs(self.jobs) do
+    job:cancel(LEFT)
     job:drop()
   end
 end

@@ -1,11 +1,13 @@
 --- scheduler: jobs, the coroutines of tasks, and whose turn it is. Who waits
 -- and is no task runs them meanwhile: it calls the core's driver before it
 -- polls. An event loop does so through curlew.loop.
+-- Any request for memory may raise: none is made between the end of a task and
+-- the news of it.
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
 
-local close, status, yield = coroutine.close, coroutine.status, coroutine.yield
+local close, yield = coroutine.close, coroutine.yield
 local ready, resume = core.ready, core.resume
 
 local scheduler = {
@@ -27,21 +29,27 @@ function scheduler.expect(token, who)
   if who then who.awaits = token end
 end
 
---- Wakes everybody who can go on.
+--- Wakes everybody who can go on; who can again by then has the next turn.
 function scheduler.dispatch()
-  local due, n = {}, 0 -- who goes on may be ready again at once: next time
   for token in ready do
-    n = n + 1
-    due[n] = token
-  end
-  for i = 1, n do
-    local token = due[i]
     local who = waiting[token]
     if who and who.awaits == token then
       who.awaits = false
       who:wake()
     end
   end
+end
+
+--- Rings those who wait at these seats, and empties the list.
+function scheduler.ring(seats)
+  for i = 1, #seats do core.ring(seats[i]) end
+  for i = #seats, 1, -1 do seats[i] = nil end
+end
+
+--- A warning of an error that nobody waits for. Never raises.
+function scheduler.complain(what, err)
+  local ok, text = pcall(tostring, err)
+  pcall(warn, "curlew: ", what, ": ", ok and text or type(err))
 end
 
 -- ---- jobs ----
@@ -61,28 +69,40 @@ local function wait(token, job)
   yield()
 end
 
---- Makes a job; it begins when somebody waits.
+-- The arguments wait on the coroutine's own stack.
+local function begin(fn, ...)
+  yield()
+  return fn(...)
+end
+
+--- Makes a job; it runs when it is queued.
 -- @tparam function fn
 -- @tparam function ended called with the job when it is over
 -- @param ... fn's arguments
 function scheduler.job(fn, ended, ...)
-  local job = setmetatable({ ended = ended, over = false, awaits = false,
-    arguments = false, doomed = false, token = false, thread = nil, seat = nil,
-    own = nil, results = nil, keeps = false }, Job)
-  job.thread = coroutine.create(fn)
+  local job = setmetatable({ ended = ended, waiters = {}, over = false,
+    runs = false, token = false, awaits = false, doomed = false,
+    cancelled = false, failed = false, keeps = false, seat = nil, own = nil,
+    results = nil, thread = coroutine.create(begin) }, Job)
   job.seat, job.own = core.seat(job.thread, wait, job)
-  job.arguments = table.pack(...)
-  scheduler.alive[job] = true
-  scheduler.count = scheduler.count + 1
-  if scheduler.count == 1 then core.driver(scheduler.dispatch) end
+  job.token = job.own
+  resume(job.seat, job.thread, fn, ...)
   local host = scheduler.loop and scheduler.loop.host
   if host then host(job) end
   return job
 end
 
+local function enlist(job)
+  scheduler.alive[job] = true
+  scheduler.count = scheduler.count + 1
+  if scheduler.count == 1 then core.driver(scheduler.dispatch) end
+end
+
 --- It runs at the next turn.
 function Job:queue()
-  self.token, self.awaits, waiting[self.own] = self.own, self.own, self
+  waiting[self.own] = self
+  if not scheduler.alive[self] then enlist(self) end
+  self.token, self.awaits = self.own, self.own
   core.ring(self.seat)
   if scheduler.loop then scheduler.loop.arm() end
 end
@@ -94,7 +114,7 @@ function Job:pause()
 end
 
 local function went(self, before, over, ok, ...)
-  running = before
+  running, self.runs = before, false
   if over then
     self:finish(ok, ...)
   elseif self.doomed then
@@ -106,13 +126,8 @@ end
 --- Runs it until it waits, yields or is over.
 -- @return what it yields
 function Job:go_on(...)
-  local before, arguments = running, self.arguments
-  running, self.token = self, false
-  if arguments then
-    self.arguments = false
-    return went(self, before, resume(self.seat, self.thread,
-      table.unpack(arguments, 1, arguments.n)))
-  end
+  local before = running
+  running, self.runs, self.token = self, true, false
   return went(self, before, resume(self.seat, self.thread, ...))
 end
 
@@ -123,58 +138,70 @@ function Job:wake()
 end
 
 local function is_over(job)
-  job.over, scheduler.alive[job] = true, nil
+  job.over, job.awaits = true, false
+  if not scheduler.alive[job] then return end
+  scheduler.alive[job] = nil
   scheduler.count = scheduler.count - 1
   if scheduler.count == 0 then core.driver(nil) end
 end
 
 local function tell_ended(job)
   job:ended()
-  for _, seat in ipairs(job.waiters or {}) do core.ring(seat) end
-  job.waiters = nil
+  scheduler.ring(job.waiters)
   if scheduler.loop then scheduler.loop.arm() end
 end
 
 -- What dies by an error has not closed its variables yet.
+local function fail(job)
+  local _
+  job.failed = true
+  _, job.err = core.within(job.seat, close, job.thread)
+  core.drop(job.seat)
+end
+
 function Job:finish(ok, ...)
+  local packed, results = pcall(table.pack, ...)
   is_over(self)
-  if ok then
-    self.results = table.pack(...)
-    self.keeps = core.keep(self.seat, ...) > 0
-  else
-    local _
-    self.failed = true
-    _, self.err = core.within(self.seat, close, self.thread)
+  if not ok then
+    fail(self)
+  elseif not packed then
+    self.failed, self.err = true, results -- there was no memory for them
     core.drop(self.seat)
+  else
+    self.results = results
+    self.keeps = core.keep(self.seat, ...) > 0
   end
   tell_ended(self)
 end
 
 --- Ends it, with its to-be-closed variables; one that runs, when it waits next.
--- @tparam error why what waiters get
+-- @tparam table why what scheduler.error makes an error of
 function Job:cancel(why)
   if self.over then return end
-  local state = status(self.thread)
-  if state == "running" or state == "normal" then
+  if self.runs then
     self.doomed = self.doomed or why
     return
   end
   is_over(self)
-  self.awaits = false
-  self.cancelled, self.results = true, { nil, why, n = 2 }
+  self.cancelled = why
   local closed, err = core.within(self.seat, close, self.thread)
-  if not closed then
-    warn("curlew: a task that was cancelled: ", tostring(err))
-  end
   core.drop(self.seat)
   tell_ended(self)
+  if not closed then scheduler.complain("a task that was cancelled", err) end
+end
+
+--- The error that a reason stands for: { code, text, site = }; one with a site
+-- is somebody's own, and has one error.
+function scheduler.error(why)
+  local err = why.err or core.ended(why[1], why[2])
+  if why.site then why.err, err.site = err, why.site end
+  return err
 end
 
 --- Waits until it is over.
 function Job:join()
   while not self.over do
     local seat = core.seat()
-    self.waiters = self.waiters or {}
     table.insert(self.waiters, seat)
     core.wait(seat)
   end
@@ -182,6 +209,7 @@ end
 
 --- What it returned, which belongs to who runs from now on.
 function Job:take()
+  if self.cancelled then return nil, scheduler.error(self.cancelled) end
   if self.keeps then core.take(self.seat) end
   self.keeps = false
   return table.unpack(self.results, 1, self.results.n)

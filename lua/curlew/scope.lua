@@ -25,40 +25,39 @@ end
 
 -- ---- groups ----
 
-local function ring_all(group)
-  local waiters = group.waiters
-  group.waiters = {}
-  for _, seat in ipairs(waiters) do core.ring(seat) end
-end
+local RAISED = { "cancelled", "another task of its scope raised" }
+local CANCELLED = { "cancelled", "the task was cancelled" }
+local LEFT = { "cancelled", "its scope was left" }
+local FORGOTTEN = { "cancelled", "its scope was forgotten" }
 
 -- First in, first out, when there are as many as may run.
 local function start(group, job)
-  group.running = group.running + 1
-  job.begun = true
   job:queue()
+  job.begun = true
+  group.running = group.running + 1
 end
 
 local function start_next(group)
-  while group.first <= group.last and group.running < group.max do
+  while not group.why and group.first <= group.last
+    and group.running < group.max do
     local job = group.queue[group.first]
     group.queue[group.first] = nil
     group.first = group.first + 1
-    if job and not job.over then start(group, job) end
+    if not job.over then start(group, job) end
   end
 end
 
 local function ended(job)
   local group = job.group
   group.jobs[job] = nil
-  group.unfinished = group.unfinished - 1
   if job.begun then group.running = group.running - 1 end
-  if job.keeps then group.kept[job] = true end
   if job.failed and not group.failed then
     group.failed, group.err = true, job.err
-    group:cancel(core.ended("cancelled", "another task of its scope raised"))
+    group:cancel(RAISED)
   end
+  if group.failed or not next(group.jobs) then scheduler.ring(group.waiters) end
+  if job.keeps then group.kept[job] = true end
   start_next(group)
-  if group.unfinished == 0 or group.failed then ring_all(group) end
 end
 
 function Group:cancel(why)
@@ -68,50 +67,51 @@ end
 
 function Group:spawn(fn, ...)
   local job = scheduler.job(fn, ended, ...)
-  job.group = self
-  self.unfinished = self.unfinished + 1
+  job.group, job.begun = self, false
+  self.jobs[job] = true
   if self.why then
     job:cancel(self.why)
-    return job
-  end
-  self.jobs[job] = true
-  if self.running < self.max then
+  elseif self.running < self.max then
     start(self, job)
   else
+    self.queue[self.last + 1] = job
     self.last = self.last + 1
-    self.queue[self.last] = job
   end
   return job
 end
 
-local function left(group)
-  return ("%d %s unfinished"):format(group.unfinished,
-    group.unfinished == 1 and "task" or "tasks")
+local function count(jobs)
+  local n = 0
+  for _ in pairs(jobs) do n = n + 1 end
+  return n
+end
+
+local function tell_unfinished(group, why, n)
+  core.tell(("curlew: the scope opened at %s was %s with %d %s unfinished: "
+    .. "cancelled; hint: scope:wait()"):format(group.site, why[2]:match("%w+$"),
+    n, n == 1 and "task" or "tasks"))
 end
 
 --- Its block is left, or nobody has it any more.
 function Group:leave(why, tell)
-  if tell and self.unfinished > 0 then
-    core.tell(("curlew: the scope opened at %s was %s with %s: cancelled; "
-      .. "hint: scope:wait()"):format(self.site, why, left(self)))
-  end
-  self:cancel(core.ended("cancelled", "its scope was " .. why))
-  for job in pairs(self.kept) do job:drop() end
-  self.kept = {}
-  if self.failed and not self.told then
-    warn("curlew: a task of the scope opened at ", self.site, ": ",
-      tostring(self.err))
+  local unfinished = count(self.jobs)
+  self:cancel(why)
+  for job in pairs(self.kept) do
+    job:drop()
+    self.kept[job] = nil
   end
   core.alarm(self.seat, nil)
+  if tell and unfinished > 0 then tell_unfinished(self, why, unfinished) end
+  if self.failed and not self.told then
+    scheduler.complain("a task of the scope opened at " .. self.site, self.err)
+  end
 end
 
 -- Its time is over, or its scope was collected.
 function Group:wake()
-  if self.abandoned then return self:leave("forgotten", not self.minded) end
-  local why = core.ended("timeout", "the deadline of its scope has passed")
-  why.site = self.site
-  self:cancel(why)
-  ring_all(self)
+  if self.abandoned then return self:leave(FORGOTTEN, not self.minded) end
+  self:cancel(self.overdue)
+  scheduler.ring(self.waiters)
 end
 
 -- ---- tasks ----
@@ -143,7 +143,7 @@ end
 function Task:cancel()
   local job = inside(self, Task, "task:cancel")
   job.group.minded = true
-  job:cancel(core.ended("cancelled", "the task was cancelled"))
+  job:cancel(CANCELLED)
 end
 
 -- ---- scopes ----
@@ -176,13 +176,13 @@ function Scope:wait()
     core.raise("a task cannot wait for the scope that it belongs to")
   end
   group.minded = true
-  while group.unfinished > 0 and not group.failed do
+  while next(group.jobs) and not group.failed do
     local seat = core.seat()
     table.insert(group.waiters, seat)
     core.wait(seat)
   end
   if group.failed then raise_failure(group, group.err) end
-  if group.why then return nil, group.why end
+  if group.why then return nil, scheduler.error(group.why) end
   return true
 end
 
@@ -192,18 +192,23 @@ local function is_being_closed()
   return not main and not coroutine.isyieldable()
 end
 
+-- Where it was left is found last: it takes memory.
 function Scope:__close(err)
   local group = self[INSIDE]
   if group.closed then return end
+  group:leave(LEFT, err == nil and not group.minded and not is_being_closed())
   group.closed = core.where()
-  group:leave("left", err == nil and not group.minded and not is_being_closed())
 end
 
+-- Not with a scope's last breath: to close a coroutine may take time, or raise.
+-- Who waits next does it.
 function Scope:__gc()
   local group = self[INSIDE]
   if not group or group.closed then return end
   group.closed, group.abandoned = "its end", true
-  if group.unfinished > 0 then core.ring(group.seat) end
+  if not next(group.jobs) then return end
+  for job in pairs(group.jobs) do core.drop(job.seat) end
+  core.ring(group.seat)
 end
 
 local scope = {}
@@ -249,12 +254,14 @@ function scope.new(options)
   options = check_options(options)
   local max, deadline = options.max, options.deadline
   local group = setmetatable({ jobs = {}, kept = {}, waiters = {}, queue = {},
-    first = 1, last = 0, unfinished = 0, running = 0, site = core.where(),
+    first = 1, last = 0, running = 0, site = core.where(),
     max = max and scope.check_max("option 'max'", max) or math.huge }, Group)
   local token
   group.seat, token = core.seat()
   scheduler.expect(token, group)
   if deadline then
+    group.overdue = { "timeout", "the deadline of its scope has passed",
+      site = group.site }
     core.alarm(group.seat, scope.check_seconds("option 'deadline'", deadline))
   end
   return setmetatable({ [INSIDE] = group }, Scope)

@@ -133,7 +133,7 @@ local function host(job)
     if job.due then
       job.due = false
       job.request = table.pack(job:go_on())
-    elseif job.token or job.arguments then -- it waits, or has not begun
+    elseif job.token then -- it waits, or has not begun
       job.condition:wait()
     else
       local asked = job.request
