@@ -658,6 +658,23 @@ describe("A scope that is left", function()
     assert.matches("^curlew: the scope opened at [^\n]*script.lua:3 was "
       .. "forgotten with 1 task unfinished: cancelled", err)
   end)
+
+  it("by nobody, to the program's end, is reported, and so is a raise",
+    function()
+      local _, code, _, err = support.run([[
+        warn "@on"
+        local http = require "curlew"
+        local raised, forgotten = http.scope(), http.scope()
+        raised:spawn(error, "oh", 0)
+        forgotten:spawn(http.sleep, 1000)
+        http.sleep(0.001)
+      ]])
+      assert.equal(0, code)
+      assert.matches("curlew: the scope opened at [^\n]*script.lua:3 was "
+        .. "forgotten with 1 task unfinished: cancelled", err)
+      assert.matches("curlew: a task of the scope opened at "
+        .. "[^\n]*script.lua:3: oh\n", err)
+    end)
 end)
 
 -- ---- waiting for scopes ----

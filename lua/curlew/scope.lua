@@ -92,6 +92,12 @@ local function tell_unfinished(group, why, n)
     n, n == 1 and "task" or "tasks"))
 end
 
+local function tell_failed(group)
+  if not group.failed or group.told then return end
+  group.told = true
+  scheduler.complain("a task of the scope opened at " .. group.site, group.err)
+end
+
 --- Its block is left, or nobody has it any more.
 function Group:leave(why, tell)
   local unfinished = count(self.jobs)
@@ -102,14 +108,12 @@ function Group:leave(why, tell)
   end
   core.alarm(self.seat, nil)
   if tell and unfinished > 0 then tell_unfinished(self, why, unfinished) end
-  if self.failed and not self.told then
-    scheduler.complain("a task of the scope opened at " .. self.site, self.err)
-  end
+  tell_failed(self)
 end
 
 -- Its time is over, or its scope was collected.
 function Group:wake()
-  if self.abandoned then return self:leave(FORGOTTEN, not self.minded) end
+  if self.abandoned then return self:leave(FORGOTTEN) end
   self:cancel(self.overdue)
   scheduler.ring(self.waiters)
 end
@@ -200,15 +204,22 @@ function Scope:__close(err)
   group.closed = core.where()
 end
 
--- Not with a scope's last breath: to close a coroutine may take time, or raise.
--- Who waits next does it.
+local function abandon(group)
+  local unfinished = count(group.jobs)
+  for job in pairs(group.jobs) do core.drop(job.seat) end
+  core.ring(group.seat)
+  if unfinished > 0 and not group.minded then
+    tell_unfinished(group, FORGOTTEN, unfinished)
+  end
+  tell_failed(group)
+end
+
+-- To close a coroutine may take time, or raise: who waits next does it.
 function Scope:__gc()
   local group = self[INSIDE]
   if not group or group.closed then return end
   group.closed, group.abandoned = "its end", true
-  if not next(group.jobs) then return end
-  for job in pairs(group.jobs) do core.drop(job.seat) end
-  core.ring(group.seat)
+  pcall(abandon, group)
 end
 
 local scope = {}
