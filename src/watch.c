@@ -73,7 +73,7 @@ static bool enter_set(cw_watch *w, cw_watched *d, int fd, short events) {
 
 /* Every number fits once, so the list needs no more room than the table. */
 static bool make_dirty(cw_watch *w, cw_watched *d, int fd) {
-  if (w->epoll < 0 || d->dirty) return true;
+  if (d->dirty) return true;
   if (w->dirty_size < w->table_size) {
     int *dirty = realloc(w->dirty, w->table_size * sizeof *dirty);
     if (!dirty) return false;
@@ -181,10 +181,19 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   return true;
 }
 
+/* Before it is closed: what a fork of this process holds open epoll does not
+** forget, and it would come up for ever. */
+static void leave_epoll(cw_watch *w, int fd) {
+  if (!w->table[fd].registered) return;
+  epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
+  w->table[fd].registered = 0;
+}
+
 void cw_watch_unhold(cw_watch *w, int fd) {
   cw_watched *d = entry(w, fd);
   if (!d || !d->held) return;
   forget_name(w, fd);
+  leave_epoll(w, fd);
   d->held = false;
   d->stale = true;
   w->held--;
@@ -230,7 +239,7 @@ size_t cw_watch_settle(cw_watch *w) {
 static void tell_epoll(cw_watch *w, int fd) {
   cw_watched *d = &w->table[fd];
   d->dirty = false;
-  if (d->events == d->registered && !d->stale) return;
+  if (d->events == d->registered && (!d->stale || !d->events)) return;
   struct epoll_event event = {.events = (uint32_t)d->events, .data.fd = fd};
   if (!d->events)
     epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
@@ -246,15 +255,31 @@ static void tell_all(cw_watch *w) {
   w->dirty_count = 0;
 }
 
+static bool have_epoll(cw_watch *w) {
+  if (w->epoll < 0) w->epoll = epoll_create1(EPOLL_CLOEXEC);
+  return w->epoll >= 0;
+}
+
 int cw_watch_descriptor(cw_watch *w) {
-  if (w->epoll < 0) {
-    w->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (w->epoll < 0) return -1;
-    for (size_t i = 0; i < w->count; i++)
-      make_dirty(w, &w->table[w->set[i].fd], w->set[i].fd);
-  }
+  if (!have_epoll(w)) return -1;
+  w->asked = true;
   tell_all(w);
   return w->epoll;
+}
+
+/* Poll looks at every descriptor each time; epoll has to be told of each that
+** has changed, which costs as much as TELLING looks. It is when so many have
+** been in vain as its price is now. Slow streams go by epoll therefore, many
+** small requests, where most of the set comes up or changes, by poll. */
+static bool goes_by_epoll(cw_watch *w) {
+  enum { FEW = 16, TELLING = 8, KEPT = 256 };
+  size_t price = w->dirty_count * TELLING;
+  if (w->asked) return true;
+  if (w->count < FEW) w->vain = 0;
+  if (w->count < FEW || w->vain < price) return false;
+  w->vain -= price;
+  if (w->vain > KEPT) w->vain = KEPT; /* another load is soon noticed */
+  return have_epoll(w);
 }
 
 static void wait_epoll(cw_watch *w, int64_t us) {
@@ -281,8 +306,9 @@ void cw_watch_wait(cw_watch *w, int64_t us) {
   enum { LONGEST = 3600 }; /* seconds, so that no timeout overflows */
   w->fired_count = 0;
   if (us > (int64_t)LONGEST * 1000000) us = (int64_t)LONGEST * 1000000;
-  if (w->epoll >= 0)
+  if (goes_by_epoll(w))
     wait_epoll(w, us);
   else
     wait_poll(w, us);
+  if (w->count > w->fired_count) w->vain += w->count - w->fired_count;
 }

@@ -1,6 +1,8 @@
 /* watch: the descriptors that libcurl wants to know about, and those that it
-** holds. Waits for them by one poll(2), or by one epoll(7) once a scheduler has
-** asked for a descriptor. Knows poll and epoll, not libcurl.
+** holds. Waits for them by one poll(2), or by one epoll(7) where that costs
+*less,
+** and once a scheduler has asked for a descriptor. Knows poll and epoll, not
+** libcurl.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_WATCH_H
 #define CURLEW_WATCH_H
@@ -39,7 +41,9 @@ typedef struct cw_watch {
   int *doubtful; /* owned */
   size_t doubtful_count, doubtful_size;
   int named[CW_NAMED]; /* 1 + the first in that place; 0: none */
-  int epoll;           /* -1: not asked for */
+  int epoll;           /* -1: not made yet */
+  bool asked;          /* for the epoll descriptor: it is up to date always */
+  size_t vain;         /* looked at by poll, or that would have been, in vain */
   size_t held;
   size_t gone; /* found closed since they were last counted */
 } cw_watch;

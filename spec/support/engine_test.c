@@ -849,6 +849,53 @@ static void watch_descriptor(void) {
   end_watching(&t);
 }
 
+/* Many, of which hardly any comes up. */
+static void watch_turns_to_epoll(void) {
+  watching t;
+  static int ends[PIPES][2];
+  begin_watching(&t, false);
+  for (int k = 0; k < PIPES; k++) {
+    open_pipe(&ends[k][0], &ends[k][1]);
+    CHECK(cw_watch_set(&t.w, ends[k][0], POLLIN));
+  }
+  for (int i = 0; i < 100 && t.w.epoll < 0; i++)
+    CHECK(finds_nothing(&t.w));
+  CHECK(t.w.epoll >= 0 && t.w.dirty_count == 0);
+  fill(ends[7][1]);
+  CHECK(finds(&t.w, ends[7][0]));
+  for (int k = 8; k < PIPES; k++)
+    CHECK(cw_watch_set(&t.w, ends[k][0], 0));
+  CHECK(finds(&t.w, ends[7][0]));
+  CHECK(t.w.dirty_count > 0); /* few: by poll, epoll was not told */
+  for (int k = 0; k < PIPES; k++) {
+    CHECK(cw_watch_set(&t.w, ends[k][0], POLLIN));
+    if (k != 7) fill(ends[k][1]);
+  }
+  CHECK(finds_each(&t.w, ends, 1));
+  for (int k = 0; k < PIPES; k++) {
+    close(ends[k][0]);
+    close(ends[k][1]);
+  }
+  end_watching(&t);
+}
+
+/* Somebody else has it open still, as a fork has. */
+static void watch_lives_on(void) {
+  watching t;
+  begin_watching(&t, true);
+  int fd = t.read_end, other = dup(fd);
+  CHECK(cw_watch_hold(&t.w, fd));
+  CHECK(cw_watch_set(&t.w, fd, POLLIN));
+  fill(t.write_end);
+  CHECK(finds(&t.w, fd));
+  CHECK(cw_watch_set(&t.w, fd, 0));
+  cw_watch_unhold(&t.w, fd);
+  close(fd);
+  CHECK(finds_nothing(&t.w));
+  t.read_end = other;
+  end_watching(&t);
+}
+
 static void watch_strange(void) {
   watching t;
   begin_watching(&t, false);
@@ -1381,6 +1428,9 @@ static const test tests[] = {
   {"watch by epoll finds a hang-up", watch_epoll_hangup},
   {"watch has a descriptor that is readable when it finds", watch_descriptor},
   {"watch knows a held number that is another file", watch_strange},
+  {"watch goes by epoll where hardly any of many comes up",
+   watch_turns_to_epoll},
+  {"watch forgets what somebody else has open still", watch_lives_on},
   {"engine queues the release of another while libcurl runs",
    engine_releases_other},
   {"engine queues the release of who is being served", engine_releases_itself},
