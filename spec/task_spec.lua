@@ -329,6 +329,27 @@ describe("A response of a task", function()
     assert.equal(100000, first:wait())
   end)
 
+  it("is read at most 64 KiB at a time while others want a turn", function()
+    local s <close> = http.scope()
+    local read, most, gone = 0, 0, false
+    s:spawn(function()
+      for piece in http.chunks(nginx.http .. "/big") do
+        read = read + #piece
+        if read > 16 << 20 then break end
+      end
+      gone = true
+    end)
+    s:spawn(function()
+      while not gone do
+        local before = read
+        http.sleep(0)
+        most = math.max(most, read - before)
+      end
+    end)
+    assert.is_true(s:wait())
+    assert.is_true(read > 16 << 20 and most <= 64 << 10, most)
+  end)
+
   it("can be read by one after the other", function()
     local s <close> = http.scope()
     local r <close> = assert(http.get(nginx.http .. "/65k"))

@@ -690,7 +690,7 @@ static void note_waiting(cw_exchange *x) {
 
 /* Only now may a paused transfer go on: until here there was enough. To resume
 ** it fills the body at once, and may be all that is needed. */
-bool cw_exchange_ready(cw_exchange *x) {
+bool cw_exchange_ready(cw_exchange *x, bool in_turns) {
   cw_body *b = &x->body;
   while (!cw_body_ready(b)) {
     if (!x->transfer) return false;
@@ -698,6 +698,8 @@ bool cw_exchange_ready(cw_exchange *x) {
     if (b->busy || !b->paused) return false;
     cw_body_make_room(b);
     cw_engine_resume(x->client->engine, x->transfer);
+    b->busy = in_turns;
+    if (b->busy) return false;
   }
   give_up_failed(x);
   return true;

@@ -152,9 +152,10 @@ void cw_exchange_hand_out(cw_exchange *x);
 /* A reader wants so much of the body next; 'amount' is that of CW_WANT_BYTES. A
 ** line and all of it are of max_body bytes at most; more bytes than that can be
 ** had only if the body is shorter. Then: until cw_exchange_ready, wait. Then
-** cw_exchange_rest. */
+** cw_exchange_rest. 'in_turns': the others have a turn when the body's room has
+** been read, before libcurl fills it again. */
 void cw_exchange_want(cw_exchange *x, cw_want want, uint64_t amount);
-bool cw_exchange_ready(cw_exchange *x);
+bool cw_exchange_ready(cw_exchange *x, bool in_turns);
 void cw_exchange_rest(cw_exchange *x);
 
 /* Whether a wait would be in vain: there is more to do before it is known what

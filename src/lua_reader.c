@@ -44,11 +44,13 @@ bool cwl_wait_to_read(lua_State *L, cwl_box *b, const cwl_wish *wish) {
 
 cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
                       bool again) {
+  const cwl_state *s = lua_touserdata(L, CWL_STATE);
+  bool in_turns = s->has_tasks || s->has_loop;
   if (!again) {
     cwl_check_open(L);
     cw_exchange_want(b->x, wish->want, wish->amount);
   }
-  while (!cw_exchange_ready(b->x)) {
+  while (!cw_exchange_ready(b->x, in_turns)) {
     cwl_tell_progress(L, b);
     if (b->ending != CWL_IN_USE || !b->x) break;
     if (!cwl_wait_to_read(L, b, wish)) lua_error(L);
