@@ -56,14 +56,6 @@ function requests.h2(server)
   posix.setenv("BENCH_CA", nil)
 end
 
-function requests.many(server)
-  local ROUNDS, what = 11, " " .. server.url .. "/small 20000 64"
-  local a, b = measure.interleaved(ROUNDS, "build/bench/many" .. what,
-    "lua5.4 bench/many.lua" .. what)
-  line("20,000 GETs, 64 at once by map, CPU", report.seconds(a[1]),
-    report.seconds(b[1]), b.ratio[1], "at most 1.2", b.ratio[1] <= 1.2)
-end
-
 function requests.cold(server)
   local url = server.url .. "/small"
   local a, b = measure.interleaved(41, floor .. url .. " 1 cold",

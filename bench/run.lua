@@ -7,11 +7,13 @@ local handshakes = require "handshakes"
 local report = require "report"
 local requests = require "requests"
 local server = require "server"
+local tasks = require "tasks"
 
 local groups = {
-  { "sequential", requests }, { "h2", requests }, { "many", requests },
-  { "cold", requests }, { "beside", requests }, { "calls", requests },
-  { "held", requests }, { "leaking", requests }, { "tls", handshakes },
+  { "sequential", requests }, { "h2", requests }, { "cold", requests },
+  { "beside", requests }, { "calls", requests }, { "held", requests },
+  { "leaking", requests }, { "many", tasks }, { "streams", tasks },
+  { "fair", tasks }, { "waiting", tasks }, { "tls", handshakes },
   { "stream", bodies }, { "file", bodies }, { "text", bodies },
   { "lines", bodies }, { "bombs", bodies }, { "upload", bodies },
 }
@@ -43,5 +45,6 @@ end
 local want = chosen(os.getenv("ROWS") or "")
 report.head()
 run(requests, want, {})
+run(tasks, want, {})
 run(handshakes, want, { tls = true })
 run(bodies, want, { bound = true })
