@@ -283,7 +283,7 @@ describe("A loop over http.map that is left", function()
   -- luacheck: push ignore 512 (a loop that is run once)
   it("has released what was finished and not given", function()
     local before = http.stats()
-    for _, r in http.map(numbers(5), function()
+    for _, r in http.map(numbers(5), function() -- luacheck: ignore 512
       return assert(http.get(nginx.http .. "/slow"))
     end, { ordered = true }) do
       repeat http.sleep(0) until http.stats().opened == before.opened + 5
@@ -297,7 +297,7 @@ describe("A loop over http.map that is left", function()
 
   it("begins nothing any more", function()
     local begun = 0
-    for _ in http.map(numbers(100), function()
+    for _ in http.map(numbers(100), function() -- luacheck: ignore 512
       begun = begun + 1
       http.sleep(0)
     end, { max = 2 }) do
