@@ -36,12 +36,10 @@ local getter = spawn(function()
   end
 end)
 
--- Who goes on may be ready again at once: in the next turn.
 local function turn()
-  local before, theirs, due = read, false, {}
+  local before, theirs = read, false
   core.step()
-  for token in core.ready do due[#due + 1] = token end
-  for _, token in ipairs(due) do
+  for token in core.ready do
     local task = waiting[token]
     waiting[token] = nil
     theirs = theirs or task == getter
