@@ -1,7 +1,6 @@
 /* trickle: a server of slow streams, which sends when it is told to: for each
 ** byte on its standard input one chunk of 100 bytes, on one connection after
-** the other in the order in which they came. At the end of its input the
-*streams end,
+** the other in the order in which they came. At the end of its input they end,
 ** too. Prints its port.
 ** SPDX-License-Identifier: MIT */
 #include <netinet/in.h>

@@ -1,8 +1,7 @@
 /* watch: the descriptors that libcurl wants to know about, and those that it
 ** holds. Waits for them by one poll(2), or by one epoll(7) where that costs
-*less,
-** and once a scheduler has asked for a descriptor. Knows poll and epoll, not
-** libcurl.
+** less and once a scheduler has asked for a descriptor. Knows poll and epoll,
+** not libcurl.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_WATCH_H
 #define CURLEW_WATCH_H
