@@ -506,8 +506,9 @@ describe("At the limit a task", function()
 
   it("does not wait for who is at another origin's limit", function()
     local server <close> = support.server()
+    -- no "hold": over HTTP/2 the second comes on the first's connection
     server:script { { loop = { "request", { send = "HTTP/1.1 200 OK\r\n"
-      .. "Content-Length: 1000000\r\n\r\n" }, "hold" } } }
+      .. "Content-Length: 1000000\r\n\r\n" } } } }
     local mine <close> = assert(http.get(server.url, { per_host = 1 }))
     local scope <close> = http.scope()
     local stuck = scope:spawn(http.get, server.url, { per_host = 1 })
