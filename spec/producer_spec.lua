@@ -395,10 +395,68 @@ describe("A function that has a say", function()
     local page, err = put(giver { "text" })
     assert.is_nil(page)
     assert.same({ "closed", false }, { err.code, err.retryable })
-    server:reply("HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n")
-    page = assert(put(giver { "text" }, { retry = 3 }))
+    assert.equal(1, server:connections())
+    -- another server: the connection to the first is closed, now or soon
+    local other <close> = support.server()
+    other:reply("HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n")
+    page = assert(client:fetch(other.url, { method = "PUT", retry = 3,
+      body = giver { "text" } }))
     assert.equal(503, page.status)
-    assert.equal(2, server:connections())
+    assert.equal(1, other:connections())
+  end)
+
+  -- A connection from before, which ends when the head and so many bytes of
+  -- the body have come, and another.
+  local function ends_after(bytes, how)
+    server:script { "request", { send = OK }, "head", { take = bytes },
+      how or "close" }
+    server:script { "request", { send = OK }, "hold" }
+    assert(client:fetch(server.url))
+  end
+
+  for name, length in pairs { ["in chunks"] = false, ["of its length"] = 4 } do
+    it("is not called again where its only piece is sent again, " .. name,
+      function()
+        ends_after(length or 9)
+        local give, calls = giver { "text" }
+        local page = assert(put(give, { length = length or nil }))
+        assert.equal("ok", page.body)
+        assert.equal("text", (arrived(4)))
+        assert.same({ 2, 0 }, { calls() })
+      end)
+  end
+
+  it("goes on behind its first piece where that is sent again", function()
+    ends_after(10, "reset")
+    local pieces, given = { "first", "second" }, 0
+    local page = assert(put(function()
+      if given == 1 and server:connections() < 2 then return "" end
+      given = given + 1
+      return pieces[given]
+    end))
+    assert.equal("ok", page.body)
+    assert.equal("firstsecond", (arrived(4)))
+  end)
+
+  it("is not begun again while it is at its second piece", function()
+    ends_after(10, "reset")
+    local pieces, given = { "first", "second", "third" }, 0
+    local page, err = put(function()
+      given = given + 1
+      while given == 2 and server:connections() < 2 do http.sleep(0.001) end
+      return pieces[given]
+    end)
+    assert.is_nil(page)
+    assert.same({ "closed", false }, { err.code, err.retryable })
+    assert.equal(3, #server:requests())
+  end)
+
+  it("of which a second piece has come is not sent again", function()
+    ends_after(19)
+    local page, err = put(giver { "text", "more", "rest" })
+    assert.is_nil(page)
+    assert.same({ "closed", false }, { err.code, err.retryable })
+    assert.equal(3, #server:requests())
   end)
 
   it("is left behind by a redirect to GET", function()

@@ -196,6 +196,17 @@ bool cw_content_rewind(cw_content *c) {
   return true;
 }
 
+/* Who is being asked for a piece would give it in the midst of the first. */
+bool cw_content_again(cw_content *c) {
+  if (cw_content_rewind(c)) return true;
+  if (!c->first || c->asked) return false;
+  c->bytes = c->first;
+  c->piece_left = c->first_length;
+  c->sent = 0;
+  c->starved = false;
+  return true;
+}
+
 bool cw_content_sent(const cw_content *c) {
   for (size_t i = 0; i < c->count; i++)
     if (!cw_content_sent(&c->parts[i].content)) return false;
@@ -241,6 +252,8 @@ bool cw_content_takes(cw_content *c, size_t n) {
 }
 
 void cw_content_give(cw_content *c, const char *bytes, size_t n) {
+  c->first = given(c) == 0 ? bytes : NULL;
+  c->first_length = n;
   c->bytes = bytes;
   c->piece_left = n;
 }

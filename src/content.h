@@ -32,7 +32,10 @@ typedef struct cw_content {
 
   /* of pieces */
   size_t piece_left;
+  const char *first; /* borrowed: the first piece; NULL: it is not there */
+  size_t first_length;
   bool begun;   /* somebody was asked for a piece: it cannot begin again */
+  bool asked;   /* and has not answered yet */
   bool starved; /* who sends it waits for a piece */
   bool ended;   /* no more will be given */
 
@@ -75,6 +78,10 @@ size_t cw_content_read(cw_content *c, char *to, size_t size);
 bool cw_content_replayable(const cw_content *c);
 bool cw_content_rewind(cw_content *c);
 
+/* The same for the one request that reads it already, and may begin again with
+** the first piece as long as no other has come. Not for a part. */
+bool cw_content_again(cw_content *c);
+
 /* Nobody reads it any more: its files are closed. */
 void cw_content_finish(cw_content *c);
 
@@ -98,7 +105,7 @@ cw_content *cw_content_hungry(cw_content *c, size_t *part);
 ** it is not. */
 bool cw_content_takes(cw_content *c, size_t n);
 
-/* A piece, lent until it has been read: until the next is asked for. */
+/* A piece, lent until the next is given. */
 void cw_content_give(cw_content *c, const char *bytes, size_t n);
 
 /* Whether all of its length is given, and nobody has said that it is the end:

@@ -141,7 +141,7 @@ bool cwl_push_producer(lua_State *L, cw_exchange *x) {
   size_t part;
   cw_content *c = cw_exchange_hungry(x, &part);
   if (!c) return false;
-  c->begun = true;
+  c->begun = c->asked = true;
   cwl_push_kept(L, "content");
   lua_rawgeti(L, -1, c == &x->request.content ? WHOLE : (lua_Integer)part + 1);
   lua_remove(L, -2);
@@ -181,6 +181,7 @@ static bool take(lua_State *L, cw_exchange *x, cw_content *c) {
 bool cwl_take_piece(lua_State *L, cw_exchange *x) {
   size_t part;
   cw_content *c = cw_exchange_hungry(x, &part);
+  x->request.content.asked = false;
   if (!lua_isnil(L, -2) && lua_type(L, -2) != LUA_TSTRING) {
     lua_pushfstring(L,
                     "the body's function returned a %s; string or nil "

@@ -226,7 +226,10 @@ static size_t on_read(char *to, size_t size, size_t count, void *data) {
 /* libcurl sends it again: after a challenge, or on another connection. */
 static int on_seek(void *data, curl_off_t offset, int origin) {
   cw_content *c = data;
-  bool ok = offset == 0 && origin == SEEK_SET && cw_content_rewind(c);
+  const cw_transfer *t = c->reader;
+  bool whole = t && t->content == c;
+  bool ok = offset == 0 && origin == SEEK_SET &&
+            (whole ? cw_content_again(c) : cw_content_rewind(c));
   return ok ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
