@@ -193,6 +193,22 @@ describe("on_end", function()
 end)
 
 describe("progress", function()
+  -- More than the kernel keeps on its way: the server reads on only when the
+  -- client has told that something went out.
+  local LARGE = 32 * 1024 * 1024
+
+  local function upload(server, post)
+    local seen = {}
+    server:script { "head", "wait", { take = LARGE },
+      { send = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" }, "close" }
+    assert(post(server.url, { body = ("x"):rep(LARGE),
+      progress = function(p)
+        seen[#seen + 1] = p
+        if #seen == 1 then server:go() end
+      end }))
+    return seen
+  end
+
   it("tells what came, up to all of it", function()
     local seen = {}
     local r <close> = assert(http.get(nginx.http .. "/65k", {
@@ -207,12 +223,19 @@ describe("progress", function()
 
   it("tells what went out #http1", function()
     local server <close> = support.server()
-    server:replies("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-    local seen = {}
-    assert(http.post(server.url, { body = ("x"):rep(300000),
-      progress = function(p) seen[#seen + 1] = p end }))
+    local seen = upload(server, http.post)
     local last = seen[#seen]
-    assert.same({ 300000, 300000 }, { last.sent, last.send_total })
+    assert.same({ LARGE, LARGE }, { last.sent, last.send_total })
+    assert.is_true(#seen > 1)
+  end)
+
+  it("tells it in a task, too #http1", function()
+    local server <close> = support.server()
+    local scope <close> = http.scope()
+    local seen = upload(server, function(...)
+      return scope:spawn(http.post, ...):wait()
+    end)
+    assert.equal(LARGE, seen[#seen].sent)
     assert.is_true(#seen > 1)
   end)
 
@@ -236,14 +259,25 @@ describe("progress", function()
     assert.equal(before + 1, http.stats().released_by.error)
   end)
 
-  it("that returns false ends retries, too", function()
-    local before = http.stats().opened
-    local page, err = http.fetch(nginx.http .. "/status/503", { retry = 3,
-      progress = function(p) return p.received == 0 end })
-    assert.is_nil(page)
-    assert.equal("cancelled", err.code)
-    assert.equal(before + 1, http.stats().opened)
-  end)
+  for _, how in ipairs { "retries", "retries in a task" } do
+    it("that returns false ends " .. how .. ", too", function()
+      local before = http.stats().opened
+      local scope <close> = http.scope()
+      local function fetch()
+        return http.fetch(nginx.http .. "/status/503", { retry = 3,
+          progress = function(p) return p.received == 0 end })
+      end
+      local page, err
+      if how == "retries" then
+        page, err = fetch()
+      else
+        page, err = scope:spawn(fetch):wait()
+      end
+      assert.is_nil(page)
+      assert.equal("cancelled", err.code)
+      assert.equal(before + 1, http.stats().opened)
+    end)
+  end
 
   for _, value in ipairs { "text", 5, true, {} } do
     it("that raises a " .. type(value) .. " releases it as an error",

@@ -67,7 +67,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->gate = NULL;
   x->queued = x->waited = 0;
   x->patient = x->placed = false;
-  x->observed = x->told = x->started = false;
+  x->observed = x->told = x->watched = x->started = false;
   x->opening = true;
   x->self = NULL;
   x->shown = 0;
@@ -544,11 +544,16 @@ void cw_exchange_give_up_token(cw_exchange *x, cw_code code, const char *why) {
     cw_error_set(&x->error, code, CW_PHASE_REQUEST, "%s", why);
 }
 
+static uint64_t progress(const cw_exchange *x) {
+  return x->body.came + cw_content_progress(&x->request.content);
+}
+
 /* Of a coded body only the reader can say: decoding is the reader's work. So is
 ** making room in a full one. */
 bool cw_exchange_settled(cw_exchange *x) {
   size_t part;
   if (cw_exchange_abandoned(x)) return false;
+  if (x->watched && progress(x) != x->shown) return true; /* may cancel it */
   if (cw_exchange_hungry(x, &part)) return true;
   if (!x->handed_out) return cw_exchange_stands(x);
   return x->body.coded || x->body.paused || cw_body_ready(&x->body);
@@ -562,7 +567,7 @@ static void decide(cw_exchange *x) {
 }
 
 bool cw_exchange_moved(cw_exchange *x) {
-  uint64_t moved = x->body.came + cw_content_progress(&x->request.content);
+  uint64_t moved = progress(x);
   bool is_new = moved != x->shown;
   x->shown = moved;
   return is_new;

@@ -42,6 +42,7 @@ typedef struct cw_exchange {
   bool observed;     /* somebody is to be told of its end ... */
   bool told;         /* ... and was */
   bool opening;      /* it is not decided what becomes of it */
+  bool watched;      /* somebody is to be told of its progress */
   uint64_t shown;    /* bytes in and out when its progress was last told */
   cw_hop *history;   /* owned: the redirects that were followed */
   unsigned hops;     /* so many */

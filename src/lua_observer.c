@@ -57,7 +57,7 @@ void cwl_observe(lua_State *L, cwl_box *b, int options, int client) {
   if (!cwl_has_hooks(L, x, client)) return;
   if (cwl_push_hook(L, x, options, client, CW_OPT_PROGRESS)) {
     cwl_keep(L, "progress");
-    b->watched = true;
+    b->watched = x->watched = true;
     lua_pop(L, 1);
   }
   if (cwl_push_hook(L, x, options, client, CW_OPT_ON_END)) {
