@@ -432,8 +432,9 @@ describe("A loop", function()
     it("over " .. name .. " that comes to the end is nothing to be closed",
       function()
         server:reset()
-        server:script { "request", in_two("a\nb\n", 2), "hold" }
-        for _ in loop() do end -- luacheck: ignore 542
+        server:script { "request", { send = CHUNKED .. chunk("a\n") }, "wait",
+          { send = chunk("b\n") .. "0\r\n\r\n" }, "hold" }
+        for _ in loop() do server:go() end
         collectgarbage()
         collectgarbage()
         assert.same({ opened = 1, eof = 1 }, moved())
