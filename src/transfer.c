@@ -275,6 +275,9 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   t->refused = !fit && !t->fresh; /* once, whatever happens */
   if (t->refused) return CURL_PREREQFUNC_ABORT;
   t->worn |= t->connected; /* libcurl tries again, on another connection */
+  /* What it said before, of that one or of dead ones that it has closed for
+  ** this transfer, explains nothing that comes now. */
+  t->detail[0] = '\0';
   t->connected = true;
   enter_phase(t);
   return CURL_PREREQFUNC_OK;
