@@ -174,6 +174,22 @@ tls: rock support ## the specs of requests and transfers over TLS
 http2: rock support ## the specs that can, over HTTP/2
 	@$(over)
 
+# The same in coroutines of an event loop (spec/support/wait.lua): what makes
+# requests itself, but for what is about who waits without one. A process for
+# each file; what its scripts do in others knows nothing of the loop.
+in_loops := auth body decode download error headers http2 leaks limit map \
+  middleware observer peer producer proxy read reader redirect request retry \
+  save scope task timeout tls transfer upload wait where
+in_loop = CURLEW_WAIT=$@ script/files $(tree_dirs) build/$@ \
+  --exclude-tags=builtin,long $(or $(ARGS),$(in_loops:%=spec/%_spec.lua))
+
+.PHONY: cqueues luv
+cqueues: rock support ## the specs that make requests, under cqueues
+	@$(in_loop)
+
+luv: rock support ## the same under luv
+	@$(in_loop)
+
 # Order: nothing can be built before the needs are there.
 .PHONY: test-needs check-needs bench-needs
 test-needs:
@@ -223,9 +239,9 @@ $(asan_dir)/unpreload.so: script/unpreload.c Makefile
 
 # ---- check it --------------------------------------------------------------
 .PHONY: check lint valgrind
-check: ## test, tls, http2, lint, asan, stress, one summary: what CI runs
+check: ## test, tls, http2, cqueues, luv, lint, asan, stress: what CI runs
 	@script/needs check
-	@MAKE="$(MAKE)" script/check test tls http2 lint asan stress
+	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint asan stress
 
 # One file a process: clang-tidy 14 misreads va_start after the first one.
 lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror

@@ -495,7 +495,7 @@ describe("A record", function()
     return records[#records]
   end
 
-  it("of a leak says all that is known #http1", function()
+  it("of a leak says all that is known #http1 #builtin", function()
     local function forget()
       local r = http.get(url)
       assert.equal(1000, #r:read(1000))
@@ -690,7 +690,7 @@ describe("A record", function()
     assert.equal(("%s:%d"):format(FILE, line), err.site)
   end)
 
-  it("names main, coroutine or task as its opener", function()
+  it("names main, coroutine or task as its opener #builtin", function()
     local found = {}
     local function open()
       local _ <close> = assert(http.get(url))

@@ -194,7 +194,8 @@ empty()
 end)
 
 describe("too_many_open", function()
-  it("is an error of the request's, before anything was sent", function()
+  it("is an error of the request's, before anything was "
+    .. "sent #builtin", function()
     limited(finally, { max_open = 1 })
     local list <close> = keeper()
     hold(list, 1)
@@ -204,7 +205,7 @@ describe("too_many_open", function()
       { err.code, err.phase, err.method })
   end)
 
-  it("names the three oldest holders, the oldest first", function()
+  it("names the three oldest holders, the oldest first #builtin", function()
     limited(finally, { max_open = 5 })
     local list <close> = keeper()
     local line = debug.getinfo(1, "l").currentline
@@ -223,7 +224,7 @@ describe("too_many_open", function()
       nginx.http .. "/slow" }, urls)
   end)
 
-  it("says of a holder how old it is and what is unread", function()
+  it("says of a holder how old it is and what is unread #builtin", function()
     limited(finally, { max_open = 1 })
     local list <close> = keeper()
     hold(list, 1)
@@ -237,7 +238,7 @@ describe("too_many_open", function()
     assert.matches("still open", tostring(record), 1, true)
   end)
 
-  it("passes over a holder that has gone", function()
+  it("passes over a holder that has gone #builtin", function()
     limited(finally, { max_open = 2 })
     local list <close> = keeper()
     hold(list, 1)
@@ -250,7 +251,7 @@ describe("too_many_open", function()
     assert.equal(HERE .. ":" .. line, err.holders[1].site)
   end)
 
-  it("is also fetch's, and another client's", function()
+  it("is also fetch's, and another client's #builtin", function()
     limited(finally, { max_open = 1 })
     local list <close> = keeper()
     hold(list, 1)
@@ -261,7 +262,8 @@ describe("too_many_open", function()
       { by_fetch.code, by_client.code })
   end)
 
-  it("is what a check function gets that asks with the last slot", function()
+  it("is what a check function gets that asks with the last "
+    .. "slot #builtin", function()
     limited(finally, { max_open = 1 })
     local code
     local r <close> = assert(http.get(nginx.http .. "/big", {
@@ -334,7 +336,7 @@ describe("A slot comes back", function()
     end)
   end
 
-  it("once, when the response is moved and then closed", function()
+  it("once, when the response is moved and then closed #builtin", function()
     limited(finally, { max_open = 1 })
     local list <close> = keeper()
     hold(list, 1)
@@ -375,7 +377,7 @@ print(limits.max_open, limits.idle_connections)
     assert.equal(0, http.limits().idle_connections)
   end)
 
-  it("below what is open close nothing, and let nothing in", function()
+  it("below what is open close nothing, and let nothing in #builtin", function()
     limited(finally, { max_open = 3 })
     local list <close> = keeper()
     hold(list, 3)

@@ -725,7 +725,8 @@ local function interrupted(k, f)
 end
 
 describe("An error at any instruction", function()
-  it("releases, or leaves to the collector what was being handed on", function()
+  it("releases, or leaves to the collector what was being handed "
+    .. "on #builtin", function()
     answers(LARGE)
     client:use(pass):use(function(request, go_on)
       local r, err = go_on(request)

@@ -407,9 +407,8 @@ describe("A function that has a say", function()
 
   -- A connection from before, which ends when the head and so many bytes of
   -- the body have come, and another.
-  local function ends_after(bytes, how)
-    server:script { "request", { send = OK }, "head", { take = bytes },
-      how or "close" }
+  local function ends_after(bytes, ...)
+    server:script { "request", { send = OK }, "head", { take = bytes }, ... }
     server:script { "request", { send = OK }, "hold" }
     assert(client:fetch(server.url))
   end
@@ -417,7 +416,7 @@ describe("A function that has a say", function()
   for name, length in pairs { ["in chunks"] = false, ["of its length"] = 4 } do
     it("is not called again where its only piece is sent again, " .. name,
       function()
-        ends_after(length or 9)
+        ends_after(length or 9, "close")
         local give, calls = giver { "text" }
         local page = assert(put(give, { length = length or nil }))
         assert.equal("ok", page.body)
@@ -439,10 +438,11 @@ describe("A function that has a say", function()
   end)
 
   it("is not begun again while it is at its second piece", function()
-    ends_after(10, "reset")
+    ends_after(10, "wait", "reset")
     local pieces, given = { "first", "second", "third" }, 0
     local page, err = put(function()
       given = given + 1
+      if given == 2 then server:go() end
       while given == 2 and server:connections() < 2 do http.sleep(0.001) end
       return pieces[given]
     end)
@@ -452,7 +452,7 @@ describe("A function that has a say", function()
   end)
 
   it("of which a second piece has come is not sent again", function()
-    ends_after(19)
+    ends_after(19, "close")
     local page, err = put(giver { "text", "more", "rest" })
     assert.is_nil(page)
     assert.same({ "closed", false }, { err.code, err.retryable })

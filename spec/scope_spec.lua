@@ -523,7 +523,8 @@ for _, kind in ipairs(KINDS) do
         local sentence = SENTENCE[counter]:format(row.title)
 
         for _, n in ipairs(row.counts or COUNTS[kind]) do
-          it(("%s, %d times"):format(sentence, n), function()
+          local many = n > 10 and " #long" or ""
+          it(("%s, %d times"):format(sentence, n) .. many, function()
             check_row(kind, row, scoped, n)
           end)
         end
@@ -574,7 +575,7 @@ for _, kind in ipairs(KINDS) do
     end
 
     it("is open after an error at one instruction only, the one before its "
-      .. "<close>", function()
+      .. "<close> #builtin", function()
       local after = with_scope(function()
         local r <close> = http.get(url, options)
         local _ = r.status
@@ -584,7 +585,7 @@ for _, kind in ipairs(KINDS) do
       assert.is_true(after.tbc > 1)
     end)
 
-    it("is so too when a client got it", function()
+    it("is so too when a client got it #builtin", function()
       local client <close> = http.client(options)
       local after = with_scope(function()
         local r <close> = client:get(url)
@@ -594,7 +595,7 @@ for _, kind in ipairs(KINDS) do
         after)
     end)
 
-    it("is so at one more with a C function in between", function()
+    it("is so at one more with a C function in between #builtin", function()
       local after = with_scope(function()
         local r <close> = select(1, http.get(url, options)) -- as assert
         local _ = r.status
@@ -603,7 +604,8 @@ for _, kind in ipairs(KINDS) do
         after)
     end)
 
-    it("is never open after an interrupted fetch of a small page", function()
+    it("is never open after an interrupted fetch of a small "
+      .. "page #builtin", function()
       local after = with_scope(function()
         http.fetch(nginx[kind] .. "/small", options)
       end)
@@ -611,7 +613,8 @@ for _, kind in ipairs(KINDS) do
       assert.same({ opened = after.opened, eager = after.opened }, after)
     end)
 
-    it("waits for the collector after an error without <close>", function()
+    it("waits for the collector after an error without "
+      .. "<close> #builtin", function()
       local after = with_scope(function()
         local r = http.get(url, options)
         local _ = r.status

@@ -439,7 +439,10 @@ describe("A file", function()
     fetch("http://127.0.0.1:1/", { method = "PUT", file = path })
     pcall(fetch, server.url, { method = "PUT", file = path, length = 4 })
     server:script { "head", "hold" }
-    fetch(server.url, { method = "PUT", file = path, timeout = { idle = 0.1 } })
+    local page, err = fetch(server.url, { method = "PUT", file = path,
+      timeout = { idle = 0.1, first_byte = 0.1 } })
+    assert.is_nil(page)
+    assert.equal("timeout", err.code)
     local left = {}
     for fd, target in pairs(support.posix.fds()) do
       if not fds[fd] and not target:find("^socket") then

@@ -294,7 +294,7 @@ describe("The option per_host", function()
 
   local function open(url, n) return http.get(url, { per_host = n }) end
 
-  it("is how many may be open at once to one origin", function()
+  it("is how many may be open at once to one origin #builtin", function()
     local a <close> = assert(open(server.url, 2))
     local b <close> = assert(open(server.url .. "/b?c", 2))
     local c, err = open(server.url, 2)
@@ -309,7 +309,8 @@ describe("The option per_host", function()
     assert.is_true(b.ok and d.ok)
   end)
 
-  it("names the oldest holders of that origin, and no others", function()
+  it("names the oldest holders of that origin, and no "
+    .. "others #builtin", function()
     local before <close> = assert(open(other.url, 9))
     local a <close> = assert(open(server.url .. "/a", 9))
     local silent <close> = assert(http.get(server.url .. "/silent"))
@@ -322,7 +323,7 @@ describe("The option per_host", function()
     assert.is_true(before.ok and silent.ok and a.ok and b.ok)
   end)
 
-  it("counts those that say so, by scheme, host and port", function()
+  it("counts those that say so, by scheme, host and port #builtin", function()
     local a <close> = assert(http.get(server.url))
     local b <close> = assert(open(server.url, 1))
     local c <close> = assert(http.get(server.url))
@@ -335,7 +336,7 @@ describe("The option per_host", function()
     assert.is_true(a.ok and b.ok and c.ok and d.ok and e.ok)
   end)
 
-  it("counts the Lua state's, whichever client opened them", function()
+  it("counts the Lua state's, whichever client opened them #builtin", function()
     local one <close> = http.client { per_host = 1 }
     local two <close> = http.client { per_host = 1 }
     local a <close> = assert(one:get(server.url))
