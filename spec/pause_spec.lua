@@ -99,6 +99,45 @@ for loop in pairs(LOOPS) do
 end
 
 describe("Under luv a coroutine that is closed while it waits", function()
+  -- Row 14 of the ways that a scope can end, where a get pauses.
+  it("inside get or read has released, but for a plain variable", function()
+    local server <close> = support.server()
+    local half = { send = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nx" }
+    server:script { "request", half, "hold" }
+    server:script { "request", half, "hold" }
+    server:script { "request", "hold" }
+    local out = run_in("luv", server, [[
+      local reading, waits = 0, {}
+      local function wait(f)
+        waits[#waits + 1] = coroutine.create(f)
+        assert(coroutine.resume(waits[#waits]))
+      end
+      local function read(r)
+        assert(r:read(1))
+        reading = reading + 1
+        r:read(1)
+      end
+      local function tell()
+        collectgarbage()
+        collectgarbage()
+        local stats = http.stats()
+        print(stats.open, stats.released_by.tbc, stats.leaked)
+      end
+      wait(function() local r <close> = http.get(url) read(r) end)
+      wait(function() local r = http.get(url) read(r) end)
+      local timer = require("luv").new_timer()
+      timer:start(1, 1, function()
+        if reading < 2 then return end
+        timer:close()
+        wait(function() local _ <close> = http.get(url) end)
+        for _, thread in ipairs(waits) do assert(coroutine.close(thread)) end
+        waits = nil
+        tell()
+      end)
+    ]])
+    assert.equal("0\t2\t1\n", out)
+  end)
+
   it("lets the loop end", function()
     local out = run_in("luv", { url = "" }, [[
       local waits = coroutine.create(function() http.sleep(600) end)
