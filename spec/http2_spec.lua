@@ -216,8 +216,8 @@ describe("Of frames", function()
     http.limits { idle_connections = 0 }
     repeat -- each that comes back has one closed
       assert(http.fetch(support.nginx().http .. "/small"))
-      local connections = http.stats().connections
-    until connections.opened - connections.closed <= 1
+      local held = http.stats().connections
+    until held.opened - held.closed <= 1
   end
   after_each(function()
     if before then http.limits(before) end
