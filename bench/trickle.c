@@ -16,7 +16,7 @@ enum { MOST = 4096 };
 static const char head[] = "HTTP/1.1 200 OK\r\n"
                            "Transfer-Encoding: chunked\r\n\r\n";
 static const char last[] = "0\r\n\r\n";
-static char chunk[4 + 100 + 2];
+static char body[100 + 1], chunk[4 + 100 + 2 + 1];
 static int streams[MOST];
 static size_t count, next;
 
@@ -51,7 +51,7 @@ static bool send_chunks(void) {
   char wishes[4096];
   ssize_t n = read(STDIN_FILENO, wishes, sizeof wishes);
   for (ssize_t i = 0; i < n; i++) {
-    if (!send_all(streams[next], chunk, sizeof chunk)) return false;
+    if (!send_all(streams[next], chunk, sizeof chunk - 1)) return false;
     next = (next + 1) % count;
   }
   return n > 0;
@@ -61,9 +61,8 @@ int main(void) {
   struct pollfd set[] = {{.fd = listen_on_loopback(), .events = POLLIN},
                          {.fd = STDIN_FILENO, .events = POLLIN}};
   if (set[0].fd < 0) return 1;
-  memset(chunk, 'x', sizeof chunk);
-  memcpy(chunk, "64\r\n", 4);
-  memcpy(chunk + 104, "\r\n", 2);
+  memset(body, 'x', sizeof body - 1);
+  snprintf(chunk, sizeof chunk, "64\r\n%s\r\n", body);
   bool ok = true;
   while (ok && poll(set, 2, -1) > 0) {
     if (set[0].revents) ok = begin_stream(set[0].fd);

@@ -490,8 +490,8 @@ describe("At the limit a task", function()
   end
 
   for name, case in pairs {
-    max_open = { limits = { max_open = 2 } },
-    per_host = { options = { per_host = 2 } },
+    max_open = { limits = { max_open = 1 } },
+    per_host = { options = { per_host = 1 } },
   } do
     it("waits its turn, first in, first out: " .. name, function()
       if case.limits then limited(finally, case.limits) end

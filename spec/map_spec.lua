@@ -2,6 +2,7 @@
 
 local support = require "spec.support"
 local counters = require "spec.support.counters"
+local wait = require "spec.support.wait"
 local http = require "curlew"
 
 local nginx
@@ -311,6 +312,30 @@ describe("A loop over http.map that is left", function()
   -- luacheck: pop
 end)
 
+describe("A loop over http.map that nobody has any more", function()
+  it("is cancelled and told, and what it holds is released", function()
+    local _, code, out, err = support.run(wait.script([[
+      local http = require "curlew"
+      local url = arg[1]
+      local function forget()
+        local generator = coroutine.wrap(function()
+          for _, r in http.map({ 1, 2, 3 }, function()
+            return assert(http.get(url))
+          end) do coroutine.yield(r) end
+        end)
+        return generator().status
+      end
+      print(forget())
+      collectgarbage() collectgarbage()
+      http.sleep(0.001) -- who waits next closes the coroutines
+      print(http.stats().open, require("curlew.core").alive())
+    ]]), { nginx.http .. "/slow", seconds = 20 })
+    assert.same({ 0, "200\n0\t0\n" }, { code, out })
+    assert.matches("the loop over http.map at [^\n]*script.lua:5 was forgotten",
+      err)
+  end)
+end)
+
 describe("client:map", function()
   it("calls the function with the client", function()
     local client <close> = http.client { base_url = nginx.http,
@@ -401,6 +426,11 @@ describe("http.map", function()
     local client <close> = http.client()
     assert.error_matches(function() client.map({}, print) end,
       "client:map%(...%)")
+  end)
+
+  it("wants a loop that has all that it returns", function()
+    local iterator = http.map({ 1 }, print)
+    assert_raises("map: for ... in http.map%(...%) expected", iterator)
   end)
 
   it("may call what a value with __call is", function()

@@ -9,11 +9,32 @@ local LOOPS = {
   cqueues = [[
     local controller = require("cqueues").new()
     local function begin(f) controller:wrap(f) end
+    -- Each when the ones before have been done for a while, by the loop alone.
+    local function by_hand(ready, ...)
+      local todo = { ... }
+      controller:wrap(function()
+        local cqueues = require "cqueues"
+        repeat cqueues.sleep(0.01) until ready()
+        for _, f in ipairs(todo) do
+          cqueues.sleep(0.1)
+          f()
+        end
+      end)
+    end
     %s
     assert(controller:loop())
   ]],
   luv = [[
     local function begin(f) coroutine.wrap(f)() end
+    local function by_hand(ready, ...)
+      local todo = { ... }
+      local timer = require("luv").new_timer()
+      timer:start(100, 100, function()
+        if not ready() then return end
+        local f = table.remove(todo, 1)
+        if f then f() else timer:close() end
+      end)
+    end
     %s
     require("luv").run()
   ]],
@@ -78,6 +99,34 @@ for loop in pairs(LOOPS) do
         end)
       ]])
       assert.equal("ok\t1\nok\n", out)
+    end)
+
+    -- By hand, with a place that becomes free, and a client that is closed.
+    it("is told of what happens while the loop waits", function()
+      server:script { { loop = { "request", { send =
+        "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nx" }, "hold" } } }
+      local out = run_in(loop, server, [[
+        http.limits { max_open = 2 }
+        local client = http.client { deadline = 15 }
+        local held, reads
+        begin(function()
+          held = assert(http.get(url))
+          local r = assert(client:get(url))
+          assert(r:read(1) == "x")
+          reads = true
+          local text, err = r:read(1)
+          print(text, err.code)
+        end)
+        begin(function()
+          repeat http.sleep(0.001) until reads
+          local r <close> = assert(http.get(url, { deadline = 15 }))
+          print("its turn", r.info.queued < 5)
+        end)
+        by_hand(function() return reads end, function() held:close() end,
+          function() client:close() end)
+      ]])
+      assert.matches("its turn\ttrue", out)
+      assert.matches("nil\tcancelled", out)
     end)
 
     it("lets the loop end when the last one has gone on", function()
@@ -147,5 +196,56 @@ describe("Under luv a coroutine that is closed while it waits", function()
       end)
     ]])
     assert.equal("true\n", out)
+  end)
+end)
+
+describe("Under luv a task that yields again and again", function()
+  it("lets the loop's timers have their turn", function()
+    local out = run_in("luv", { url = "" }, [[
+      local timer, over = require("luv").new_timer(), false
+      timer:start(1, 0, function() over = true timer:close() end)
+      begin(function()
+        local scope <close> = http.scope { deadline = 10 }
+        scope:spawn(function()
+          while not over do coroutine.yield() end
+        end)
+        print(scope:wait())
+      end)
+    ]])
+    assert.equal("true\n", out)
+  end)
+end)
+
+describe("Under cqueues", function()
+  it("a task that asks it for what cannot be is found by the collector",
+    function()
+      local out = run_in("cqueues", { url = "" }, [[
+        local cqueues = require "cqueues"
+        begin(function()
+          local scope <close> = http.scope()
+          local task = scope:spawn(function()
+            cqueues.poll { pollfd = 987, events = "r" }
+          end)
+          print(task:wait())
+        end)
+        print((select(2, controller:loop())))
+        collectgarbage() collectgarbage()
+      ]])
+      assert.matches("Bad file descriptor", out)
+      assert.matches("nil\tits event loop has dropped it", out)
+    end)
+
+  it("who waits goes on after an error of the engine's", function()
+    local out = run_in("cqueues", { url = "" }, [[
+      local core = require "curlew.core"
+      local step = core.step
+      begin(function() http.sleep(0.01) print("slept") end)
+      function core.step() core.step = step error("no step", 0) end
+      print((select(2, controller:loop())))
+      begin(function() http.sleep(0.001) print("slept, too") end)
+    ]])
+    assert.matches("^no step\n", out)
+    assert.matches("\nslept\n", out)
+    assert.matches("\nslept, too\n", out)
   end)
 end)

@@ -102,6 +102,36 @@ describe("A task", function()
     assert.same({ 1, nil, n = 2 }, table.pack(task:wait()))
   end)
 
+  it("that returns more than can be handled fails", function()
+    local s <close> = http.scope()
+    local task = s:spawn(function()
+      return table.unpack({}, 1, 500000)
+    end)
+    local ok, err = pcall(task.wait, task)
+    assert.same({ false, "a task returned too many values" }, { ok, err })
+  end)
+
+  it("may be waited for often, and by nobody in the end", function()
+    local s <close> = http.scope()
+    local long = s:spawn(long_sleep)
+    local function wait_in_vain()
+      local inner <close> = http.scope()
+      local waiter = inner:spawn(function() long:wait() end)
+      http.sleep(0)
+      waiter:cancel()
+    end
+    local function in_use()
+      for _ = 1, 3000 do wait_in_vain() end
+      collectgarbage()
+      collectgarbage()
+      return collectgarbage("count")
+    end
+    in_use()
+    in_use() -- tables have grown
+    local before = in_use()
+    assert.is_true(in_use() - before < 100) -- KiB
+  end)
+
   it("begins when somebody waits, in the order of spawn", function()
     local s <close> = http.scope()
     local order = {}
@@ -679,6 +709,61 @@ describe("A scope that is left", function()
     assert.matches("^curlew: the scope opened at [^\n]*script.lua:3 was "
       .. "forgotten with 1 task unfinished: cancelled", err)
   end)
+
+  it("has ended what one of its tasks spawned while it was closed", function()
+    local s <close> = http.scope()
+    local ended, began = 0, 0
+    for _ = 1, 5 do
+      s:spawn(function()
+        local _ <close> = setmetatable({}, { __close = function()
+          ended = ended + 1
+          for _ = 1, 10 do s:spawn(function() began = began + 1 end) end
+        end })
+        long_sleep()
+      end)
+    end
+    local other <close> = http.scope()
+    other:spawn(function() error("oh", 0) end)
+    turns()
+    pcall(other.wait, other)
+    pcall(function()
+      local mine <close> = s
+      assert(mine)
+      error("out", 0)
+    end)
+    turns()
+    assert.same({ 5, 0 }, { ended, began })
+  end)
+
+  -- A task that was about to go on may be lost by it, with what it does.
+  it("by an error at any instruction has released what it held #builtin",
+    function()
+      for count = 1, 1500, 7 do
+        local ok = pcall(function()
+          local s <close> = http.scope()
+          local thread = coroutine.running()
+          local function hook()
+            debug.sethook(thread)
+            error("interrupted!", 0)
+          end
+          debug.sethook(thread, hook, "", count)
+          local r = s:spawn(http.get, nginx.http .. "/slow"):wait()
+          s:spawn(long_sleep)
+          for _ = 1, 1500 do assert(r) end
+        end)
+        debug.sethook()
+        assert.is_false(ok)
+      end
+      collectgarbage()
+      collectgarbage()
+      http.sleep(0.001)
+      assert.equal(0, http.stats().open)
+      local s <close> = http.scope()
+      assert.equal("on", s:spawn(function()
+        http.sleep(0.001)
+        return "on"
+      end):wait())
+    end)
 
   it("by nobody, to the program's end, is reported, and so is a raise",
     function()

@@ -29,6 +29,7 @@ struct cw_engine {
   bool no_descriptors;
   bool stirred;         /* somebody has something to do at once */
   bool in_round;        /* of those with news */
+  bool resting;         /* who steps waits until the descriptor tells */
   curl_socket_t opened; /* the last one */
   cw_transfer *drained; /* borrowed: the one that is being drained */
   unsigned round;       /* counts the looks at the sockets */
@@ -290,8 +291,11 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   return true;
 }
 
+/* In the midst of a step it is seen when the step is done. */
 static void add_news(cw_engine *e, cw_news *news) {
-  if (news && cw_list_empty(&news->link)) cw_list_append(&e->news, &news->link);
+  if (!news || !cw_list_empty(&news->link)) return;
+  cw_list_append(&e->news, &news->link);
+  if (e->resting) cw_engine_rouse(e);
 }
 
 void cw_engine_stir(cw_engine *e, cw_news *news) {
@@ -512,8 +516,19 @@ int64_t cw_engine_timeout(cw_engine *e) {
   return at > now ? at - now : 0;
 }
 
+int64_t cw_engine_rest(cw_engine *e) {
+  int64_t us = cw_engine_has_news(e) ? 0 : cw_engine_timeout(e);
+  e->resting = us != 0;
+  return us;
+}
+
+void cw_engine_rouse(cw_engine *e) {
+  e->resting = false;
+  cw_watch_ring(&e->watch);
+}
+
 bool cw_engine_idle(cw_engine *e) {
-  return cw_engine_open(e) == 0 && !cw_engine_has_news(e) &&
+  return cw_engine_open(e) == 0 &&
          cw_deadlines_next(&e->deadlines) == INT64_MAX;
 }
 
@@ -573,7 +588,7 @@ static int64_t shorter(int64_t a, int64_t b) {
 ** every other time at least. */
 void cw_engine_step(cw_engine *e, int64_t us) {
   int64_t wait = shorter(cw_engine_timeout(e), us);
-  e->stirred = e->in_round = false;
+  e->stirred = e->in_round = e->resting = false;
   e->round++;
   if (e->timer <= e->now && !e->timer_last) {
     run_timer(e);

@@ -65,6 +65,13 @@ void cw_engine_step(cw_engine *e, int64_t us);
 int cw_engine_descriptor(cw_engine *e);
 int64_t cw_engine_timeout(cw_engine *e);
 
+/* The same for who goes to wait now: 0 with news, and what becomes news before
+** the next step makes the descriptor readable. */
+int64_t cw_engine_rest(cw_engine *e);
+
+/* The descriptor is readable until the next step. */
+void cw_engine_rouse(cw_engine *e);
+
 /* Whether there is nothing that a step could wait for. */
 bool cw_engine_idle(cw_engine *e);
 

@@ -20,7 +20,8 @@ typedef struct cwl_task {
 typedef struct cwl_state {
   cw_engine *engine; /* a reference */
   const char *home;  /* where curlew's own Lua files are; "" until known */
-  bool has_tasks, has_driver, has_loop;
+  bool has_tasks, has_loop;
+  size_t alive;         /* tasks that are under way (lua_task) */
   cwl_task *task;       /* borrowed: the one that runs; NULL: none */
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
@@ -29,7 +30,7 @@ typedef struct cwl_state {
 
 enum {
   CWL_LIVE = 1, /* weak values: [exchange] = response, of those handed out */
-  CWL_DRIVER,   /* function, or nil (lua_wait) */
+  CWL_DRIVER,   /* function, while there are tasks (lua_wait) */
   CWL_LOOP,     /* function, or nil (lua_wait) */
   CWL_TASKS,    /* weak keys: [thread] = its seat (lua_task) */
   CWL_TOKENS,   /* weak keys: [function] = what it said (lua_token) */

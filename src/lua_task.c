@@ -13,6 +13,8 @@ typedef struct seat {
   cw_engine *engine; /* a reference; NULL: not made yet */
   bool rung;
   bool timed; /* the alarm was set */
+  bool alive; /* its task is under way */
+  bool runs;  /* and it is its turn */
   cwl_task task;
 } seat;
 
@@ -34,9 +36,16 @@ static void forget_held(seat *t) {
     cw_list_remove(t->task.held.next);
 }
 
+static void set_alive(cwl_state *s, seat *t, bool alive) {
+  if (alive && !t->alive) s->alive++;
+  if (!alive && t->alive) s->alive--;
+  t->alive = alive;
+}
+
 static int seat_gc(lua_State *L) {
   seat *t = check_seat(L, 1);
   if (!t->engine) return 0;
+  set_alive(lua_touserdata(L, CWL_STATE), t, false);
   cw_list_remove(&t->news.link);
   cw_engine_disarm(t->engine, &t->alarm);
   forget_held(t);
@@ -58,7 +67,7 @@ static int m_seat(lua_State *L) {
   cw_list_init(&t->news.link);
   t->news.settled = settled;
   t->alarm = (cw_alarm){.news = &t->news};
-  t->rung = t->timed = false;
+  t->rung = t->timed = t->alive = t->runs = false;
   cw_list_init(&t->task.held);
   t->engine = cw_engine_retain(s->engine);
   if (!lua_isnil(L, THREAD)) {
@@ -93,9 +102,10 @@ static void set_alarm(lua_State *L, seat *t, int index) {
     cwl_raise(L, "not enough memory");
 }
 
-/* Who polls would poll for ever. */
+/* Who polls would poll for ever; meanwhile no event loop runs, either. */
 static void check_deadlock(lua_State *L, const cwl_state *s) {
-  if (s->has_loop || cwl_pauses(L, s) || !cw_engine_idle(s->engine)) return;
+  bool more = s->alive && cw_engine_has_news(s->engine);
+  if (more || cwl_pauses(L, s) || !cw_engine_idle(s->engine)) return;
   cwl_raise(L, "what is waited for cannot happen: all tasks wait for others");
 }
 
@@ -107,18 +117,17 @@ static int wait_k(lua_State *L, int status, lua_KContext context) {
     if (!cwl_wait_for(L, s, &t->news, 0, wait_k)) return lua_error(L);
     if (!settled(&t->news)) check_deadlock(L, s);
   }
-  t->timed = false;
   lua_pushboolean(L, t->rung);
+  t->timed = t->rung = false;
   return 1;
 }
 
-/* wait(seat [, seconds]) -> true: it was rung meanwhile; false: the time is
-** over. Where a task cannot yield it would never be rung: the others, who are
-** to do it, stand still. */
+/* wait(seat [, seconds]) -> true: it was rung since its last wait; false: the
+** time is over. Where a task cannot yield it would never be rung: the others,
+** who are to do it, stand still. */
 static int m_wait(lua_State *L) {
   seat *t = check_seat(L, 1);
   const cwl_state *s = cwl_state_of(L);
-  t->rung = false;
   set_alarm(L, t, 2);
   lua_settop(L, 1);
   if (!t->timed && s->task && !cwl_pauses(L, s))
@@ -160,8 +169,13 @@ static int m_within(lua_State *L) {
   return lua_gettop(L) - 1;
 }
 
+/* So many values of one call go through functions of Lua without an overflow of
+** its stack. */
+enum { MOST_VALUES = 100000 };
+
 /* resume(seat, thread, ...) -> whether it is over now, and what
-** coroutine.resume returns; within(seat) in one call. */
+** coroutine.resume returns; within(seat) in one call, which no hook can come
+** into the middle of. */
 static int m_resume(lua_State *L) {
   int n = lua_gettop(L) - 2;
   cwl_state *s = cwl_state_of(L);
@@ -172,15 +186,45 @@ static int m_resume(lua_State *L) {
   lua_xmove(L, co, n);
   cwl_task *before = s->task;
   s->task = &t->task;
+  t->runs = true;
   int status = lua_resume(co, L, n, &n);
+  t->runs = false;
   s->task = before;
   bool well = status == LUA_OK || status == LUA_YIELD;
+  if (well && (n > MOST_VALUES || !lua_checkstack(L, n + 2))) {
+    lua_settop(co, n = 0); /* those of a yield nobody wants */
+    well = status == LUA_YIELD;
+    if (!well) lua_pushliteral(co, "a task returned too many values");
+  }
+  if (!well) n = 1;
   lua_pushboolean(L, status != LUA_YIELD);
   lua_pushboolean(L, well);
-  if (!well) n = 1;
-  if (!lua_checkstack(L, n)) return luaL_error(L, "too many results");
   lua_xmove(co, L, n);
   return n + 2;
+}
+
+/* runs(seat) -> whether its task is running now, or has resumed who is */
+static int m_runs(lua_State *L) {
+  cwl_state_of(L);
+  lua_pushboolean(L, check_seat(L, 1)->runs);
+  return 1;
+}
+
+/* enlist(seat), dismiss(seat): its task is under way, or no longer; alive() ->
+** how many are */
+static int m_enlist(lua_State *L) {
+  set_alive(cwl_state_of(L), check_seat(L, 1), true);
+  return 0;
+}
+
+static int m_dismiss(lua_State *L) {
+  set_alive(lua_touserdata(L, CWL_STATE), check_seat(L, 1), false);
+  return 0;
+}
+
+static int m_alive(lua_State *L) {
+  lua_pushinteger(L, (lua_Integer)cwl_state_of(L)->alive);
+  return 1;
 }
 
 /* What it has opened ------------------------------------------------------ */
@@ -241,10 +285,11 @@ static int m_drop(lua_State *L) {
 static const luaL_Reg metamethods[] = {{"__gc", seat_gc}, {NULL, NULL}};
 
 static const luaL_Reg functions[] = {
-  {"seat", m_seat}, {"wait", m_wait},   {"ring", m_ring},
-  {"keep", m_keep}, {"alarm", m_alarm}, {"within", m_within},
-  {"take", m_take}, {"drop", m_drop},   {"resume", m_resume},
-  {NULL, NULL},
+  {"seat", m_seat},       {"wait", m_wait},   {"ring", m_ring},
+  {"keep", m_keep},       {"alarm", m_alarm}, {"within", m_within},
+  {"take", m_take},       {"drop", m_drop},   {"resume", m_resume},
+  {"runs", m_runs},       {"alive", m_alive}, {"enlist", m_enlist},
+  {"dismiss", m_dismiss}, {NULL, NULL},
 };
 
 void cwl_open_task(lua_State *L, int state) {

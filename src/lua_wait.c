@@ -101,14 +101,14 @@ static bool step(lua_State *L, cw_engine *e, int64_t us) {
 ** news to who waits here: then the step waits for nothing. Inside a task the
 ** others stand still. */
 static void drive(lua_State *L, const cwl_state *s) {
-  if (!s->has_driver || s->task) return;
+  if (!s->alive || s->task) return;
   lua_getiuservalue(L, CWL_STATE, CWL_DRIVER);
   lua_call(L, 0, 0);
 }
 
 static bool poll_once(lua_State *L, const cwl_state *s, bool busy) {
   drive(L, s);
-  bool more = busy || (s->has_driver && cw_engine_has_news(s->engine));
+  bool more = busy || (s->alive && cw_engine_has_news(s->engine));
   return step(L, s->engine, more ? 0 : -1);
 }
 
@@ -142,11 +142,11 @@ static bool set_function(lua_State *L, int value) {
   return given;
 }
 
-/* driver(f): who waits and is no task calls f() before it polls; it lets those
-** go on who can. nil: there are none. */
+/* driver(f): while tasks are under way, who waits and is none calls f() before
+** it polls; it lets those go on who can. */
 static int m_driver(lua_State *L) {
-  cwl_state *s = cwl_state_of(L);
-  s->has_driver = set_function(L, CWL_DRIVER);
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  set_function(L, CWL_DRIVER);
   return 0;
 }
 
@@ -190,16 +190,26 @@ static int m_descriptor(lua_State *L) {
 
 /* timeout() -> seconds until a step has something to do all the same | nil */
 static int m_timeout(lua_State *L) {
-  cw_engine *e = cwl_state_of(L)->engine;
-  int64_t us = cw_engine_has_news(e) ? 0 : cw_engine_timeout(e);
+  int64_t us = cw_engine_rest(cwl_state_of(L)->engine);
   if (us < 0) return 0;
   lua_pushnumber(L, (double)us / 1e6);
   return 1;
 }
 
+/* rouse(): the descriptor is readable until the next step */
+static int m_rouse(lua_State *L) {
+  cw_engine_rouse(cwl_state_of(L)->engine);
+  return 0;
+}
+
 static const luaL_Reg functions[] = {
-  {"driver", m_driver}, {"loop", m_loop},       {"step", m_step},
-  {"ready", m_ready},   {"timeout", m_timeout}, {"descriptor", m_descriptor},
+  {"rouse", m_rouse},
+  {"driver", m_driver},
+  {"loop", m_loop},
+  {"step", m_step},
+  {"ready", m_ready},
+  {"timeout", m_timeout},
+  {"descriptor", m_descriptor},
   {NULL, NULL},
 };
 

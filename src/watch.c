@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -15,7 +16,7 @@
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR,
                "the same bits mean the same to poll and epoll");
 
-void cw_watch_init(cw_watch *w) { *w = (cw_watch){.epoll = -1}; }
+void cw_watch_init(cw_watch *w) { *w = (cw_watch){.epoll = -1, .bell = -1}; }
 
 void cw_watch_clear(cw_watch *w) {
   free(w->table);
@@ -24,6 +25,7 @@ void cw_watch_clear(cw_watch *w) {
   free(w->dirty);
   free(w->doubtful);
   if (w->epoll >= 0) close(w->epoll);
+  if (w->bell >= 0) close(w->bell);
   cw_watch_init(w);
 }
 
@@ -260,8 +262,21 @@ static bool have_epoll(cw_watch *w) {
   return w->epoll >= 0;
 }
 
+static bool have_bell(cw_watch *w) {
+  struct epoll_event event = {.events = EPOLLIN};
+  if (w->bell >= 0) return true;
+  w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  event.data.fd = w->bell;
+  return w->bell >= 0 &&
+         epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->bell, &event) == 0;
+}
+
+void cw_watch_ring(cw_watch *w) {
+  if (w->bell >= 0) eventfd_write(w->bell, 1);
+}
+
 int cw_watch_descriptor(cw_watch *w) {
-  if (!have_epoll(w)) return -1;
+  if (!have_epoll(w) || !have_bell(w)) return -1;
   w->asked = true;
   tell_all(w);
   return w->epoll;
@@ -289,9 +304,15 @@ static void wait_epoll(cw_watch *w, int64_t us) {
   tell_all(w);
   int ms = us < 0 ? -1 : (int)((us + 999) / 1000);
   int n = epoll_wait(w->epoll, events, room ? room : 1, ms);
-  for (int i = 0; i < n && i < room; i++)
-    w->fired[w->fired_count++] = (struct pollfd){
-      .fd = events[i].data.fd, .revents = (short)events[i].events};
+  for (int i = 0; i < n; i++) {
+    eventfd_t rung;
+    int fd = events[i].data.fd;
+    if (fd == w->bell)
+      eventfd_read(fd, &rung);
+    else if (i < room)
+      w->fired[w->fired_count++] =
+        (struct pollfd){.fd = fd, .revents = (short)events[i].events};
+  }
 }
 
 static void wait_poll(cw_watch *w, int64_t us) {

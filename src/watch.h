@@ -42,6 +42,7 @@ typedef struct cw_watch {
   int named[CW_NAMED]; /* 1 + the first in that place; 0: none */
   int epoll;           /* -1: not made yet */
   bool asked;          /* for the epoll descriptor: it is up to date always */
+  int bell;            /* owned, an eventfd in it; -1: not made yet */
   size_t vain;         /* looked at by poll, or that would have been, in vain */
   size_t held;
   size_t gone; /* found closed since they were last counted */
@@ -82,8 +83,10 @@ size_t cw_watch_settle(cw_watch *w);
 ** was found is in 'fired'. */
 void cw_watch_wait(cw_watch *w, int64_t us);
 
-/* The epoll descriptor, made at the first call; -1: none can be had. */
+/* The epoll descriptor, made at the first call; -1: none can be had. It is
+** readable, too, when it has been rung since the last wait. */
 int cw_watch_descriptor(cw_watch *w);
+void cw_watch_ring(cw_watch *w);
 
 /* A held number that is another file by now; -1: none. */
 int cw_watch_strange(const cw_watch *w);

@@ -256,7 +256,7 @@ function http.sleep(seconds)
   if seconds == http then teach_dot("sleep") end
   if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 1e9) then
     core.raise(("sleep: seconds from 0 to 1e9 expected, got %s"):format(
-      tostring(seconds)))
+      type(seconds) == "number" and seconds or type(seconds)))
   end
   core.wait(core.seat(), seconds)
 end

@@ -46,8 +46,13 @@ local function by_callbacks(adapter)
 
   local function arm()
     if stepping then return end
-    if scheduler.count > 0 or next(waiting) then
-      adapter.arm(core.descriptor(), core.timeout(), step)
+    if core.alive() > 0 or next(waiting) then
+      local fd, seconds = core.descriptor(), core.timeout()
+      if seconds == 0 then -- in its turn: a timer could come before all others
+        core.rouse()
+        seconds = nil
+      end
+      adapter.arm(fd, seconds, step)
     else
       adapter.disarm()
     end
@@ -94,6 +99,12 @@ local function check(adapter)
     core.raise("loop: an adapter with functions arm and disarm expected, got "
       .. type(adapter))
   end
+  for name in pairs(adapter) do
+    if name ~= "arm" and name ~= "disarm" then
+      core.raise(("loop: unknown field '%s' (arm, disarm)"):format(
+        tostring(name)))
+    end
+  end
   return adapter
 end
 
@@ -103,8 +114,10 @@ end
 -- `disarm()`: nobody waits, the loop may end.
 function loop.install(adapter)
   adapter = check(adapter)
-  if scheduler.count > 0 then
+  if core.alive() > 0 then
     core.raise("loop: tasks are under way: it comes before the first of them")
+  elseif scheduler.loop then
+    core.raise("loop: there is one already")
   end
   if adapter.install then return adapter.install() end
   by_callbacks(adapter)

@@ -8,6 +8,9 @@ local scope = require "curlew.scope"
 local AT_ONCE = 10
 local LEFT = { "cancelled", "its loop was left" }
 
+-- What the loop has; its run is what the jobs have, and lives as long as they.
+local Handle = {}
+
 local Run = {}
 Run.__index = Run
 
@@ -20,8 +23,8 @@ local function enqueue(run, job)
 end
 
 local function done(run, job, ok, value, ...)
-  job.done, job.ok, job.value = true, ok, value
   if select("#", ...) > 0 then job.more = table.pack(...) end
+  job.done, job.ok, job.value = true, ok, value
   if not run.ordered then enqueue(run, job) end
   if not run.waits then return end
   run.waits = false
@@ -30,22 +33,28 @@ end
 
 -- A job works off one item after another: a new coroutine for each costs half a
 -- small request. What an item has opened and not returned goes when it is done.
--- Then the job waits until the result has been handed out.
 local function keep(run, job, ...)
   job.keeps = core.keep(job.seat, ...) > 0
   done(run, job, ...)
-  job:pause()
 end
 
+-- Until a result has been handed out its job pauses, where its stack does not
+-- keep the result from the collector.
 local function work(run)
   local job, fn, client = scheduler.running(), run.fn, run.client
-  while client do keep(run, job, pcall(fn, client, job.item)) end
-  while true do keep(run, job, pcall(fn, job.item)) end
+  while true do
+    if client then
+      keep(run, job, pcall(fn, client, job.item))
+    else
+      keep(run, job, pcall(fn, job.item))
+    end
+    job:pause()
+  end
 end
 
 -- It should not be over before the loop is left.
 local function ended(job)
-  if job.failed then done(job.run, job, false, job.err) end
+  if job.failed and not job.done then done(job.run, job, false, job.err) end
 end
 
 local function hire(run)
@@ -97,27 +106,49 @@ local function hand_out(run, job)
   return item, value, table.unpack(more, 1, more.n)
 end
 
-function Run:next()
+local function next_result(handle)
+  if getmetatable(handle) ~= Handle then
+    core.raise("map: for ... in http.map(...) expected: its first result alone "
+      .. "is not enough")
+  end
+  local run = handle.run
   while true do
-    begin(self)
-    local job = first_done(self)
-    if job then return hand_out(self, job) end
-    if self.handed == self.begun then
-      self:__close()
-      return nil
-    end
-    self.waits = true
-    core.wait(self.seat)
+    run.waits = true -- from now on: what is done before the wait ends it, too
+    begin(run)
+    local job = first_done(run)
+    if job then return hand_out(run, job) end
+    if run.handed == run.begun then return nil end
+    core.wait(run.seat)
   end
 end
 
---- The loop is left, or has come to its end.
-function Run:__close()
+function Run:leave()
   self.max = 0
   for _, job in ipairs(self.jobs) do
     job:cancel(LEFT)
     job:drop()
   end
+end
+
+-- Nobody has its loop any more.
+Run.wake = Run.leave
+
+--- The loop is left, or has come to its end.
+function Handle:__close()
+  self.left = true
+  self.run:leave()
+end
+
+local function abandon(run)
+  for _, job in ipairs(run.jobs) do core.drop(job.seat) end
+  core.ring(run.forgotten)
+  core.tell(("curlew: the loop over http.map at %s was forgotten, and is "
+    .. "cancelled; hint: for ... in http.map(...) do"):format(run.site))
+end
+
+-- As of a scope: who waits next closes its coroutines.
+function Handle:__gc()
+  if not self.left and #self.run.jobs > 0 then pcall(abandon, self.run) end
 end
 
 local map = {}
@@ -155,8 +186,12 @@ function map.run(items, fn, options, client)
   local run = setmetatable({ items = items, fn = fn, client = client or false,
     ordered = options.ordered or false, max = options.max or AT_ONCE,
     begun = 0, handed = 0, jobs = {}, first = false, last = false, idle = false,
-    seat = (core.seat()), waits = false }, Run)
-  return Run.next, run, nil, run
+    seat = (core.seat()), waits = false, site = core.where() }, Run)
+  local token
+  run.forgotten, token = core.seat()
+  scheduler.expect(token, run)
+  local handle = setmetatable({ run = run, left = false }, Handle)
+  return next_result, handle, nil, handle
 end
 
 return map

@@ -12,7 +12,6 @@ local ready, resume = core.ready, core.resume
 
 local scheduler = {
   alive = {}, -- [job] = true: not over; the only one who holds some of them
-  count = 0, -- of them
   loop = nil, -- the event loop that is to learn of news
 }
 
@@ -40,6 +39,30 @@ function scheduler.dispatch()
   end
 end
 
+-- A seat in a list, for as long as somebody waits there.
+local Place = {}
+Place.__index = Place
+
+function Place:__close()
+  local seats = self.seats
+  for i = 1, #seats do
+    if seats[i] == self.seat then return table.remove(seats, i) end
+  end
+end
+
+--- Waits for what may have come before the seat is in the list: a finalizer can
+-- bring it about at any allocation.
+-- @tparam table seats a list
+-- @tparam function is_there called with what
+function scheduler.await(seats, is_there, what)
+  while not is_there(what) do
+    local place <close> = setmetatable({ seats = seats, seat = (core.seat()) },
+      Place)
+    table.insert(seats, place.seat)
+    if not is_there(what) then core.wait(place.seat) end
+  end
+end
+
 --- Rings those who wait at these seats, and empties the list.
 function scheduler.ring(seats)
   for i = 1, #seats do core.ring(seats[i]) end
@@ -58,9 +81,14 @@ local Job = {}
 Job.__index = Job
 scheduler.Job = Job
 
-local running -- the job that runs
+local running -- the job that was resumed last
 
-function scheduler.running() return running end
+--- The job that runs. Ctrl-C raises at the first instruction after it has: it
+-- is asked whether it does.
+function scheduler.running()
+  if running and core.runs(running.seat) then return running end
+  return nil
+end
 
 -- In a job's coroutine, when it has to wait.
 local function wait(token, job)
@@ -81,7 +109,7 @@ end
 -- @param ... fn's arguments
 function scheduler.job(fn, ended, ...)
   local job = setmetatable({ ended = ended, waiters = {}, over = false,
-    runs = false, token = false, awaits = false, doomed = false,
+    token = false, awaits = false, doomed = false,
     cancelled = false, failed = false, keeps = false, seat = nil, own = nil,
     results = nil, thread = coroutine.create(begin) }, Job)
   job.seat, job.own = core.seat(job.thread, wait, job)
@@ -92,16 +120,11 @@ function scheduler.job(fn, ended, ...)
   return job
 end
 
-local function enlist(job)
-  scheduler.alive[job] = true
-  scheduler.count = scheduler.count + 1
-  if scheduler.count == 1 then core.driver(scheduler.dispatch) end
-end
-
 --- It runs at the next turn.
 function Job:queue()
   waiting[self.own] = self
-  if not scheduler.alive[self] then enlist(self) end
+  if not self.pump then scheduler.alive[self] = true end -- else its loop has it
+  core.enlist(self.seat)
   self.token, self.awaits = self.own, self.own
   core.ring(self.seat)
   if scheduler.loop then scheduler.loop.arm() end
@@ -114,7 +137,7 @@ function Job:pause()
 end
 
 local function went(self, before, over, ok, ...)
-  running, self.runs = before, false
+  running = before
   if over then
     self:finish(ok, ...)
   elseif self.doomed then
@@ -127,7 +150,7 @@ end
 -- @return what it yields
 function Job:go_on(...)
   local before = running
-  running, self.runs, self.token = self, true, false
+  running, self.token = self, false
   return went(self, before, resume(self.seat, self.thread, ...))
 end
 
@@ -139,31 +162,29 @@ end
 
 local function is_over(job)
   job.over, job.awaits = true, false
-  if not scheduler.alive[job] then return end
   scheduler.alive[job] = nil
-  scheduler.count = scheduler.count - 1
-  if scheduler.count == 0 then core.driver(nil) end
+  core.dismiss(job.seat)
 end
 
 local function tell_ended(job)
-  job:ended()
   scheduler.ring(job.waiters)
+  job:ended()
   if scheduler.loop then scheduler.loop.arm() end
 end
 
 -- What dies by an error has not closed its variables yet.
-local function fail(job)
-  local _
-  job.failed = true
-  _, job.err = core.within(job.seat, close, job.thread)
+local function fail(job, err)
+  job.failed, job.err = true, err
+  local closed, later = core.within(job.seat, close, job.thread)
+  if not closed then job.err = later end
   core.drop(job.seat)
 end
 
 function Job:finish(ok, ...)
-  local packed, results = pcall(table.pack, ...)
   is_over(self)
+  local packed, results = pcall(table.pack, ...)
   if not ok then
-    fail(self)
+    fail(self, (...))
   elseif not packed then
     self.failed, self.err = true, results -- there was no memory for them
     core.drop(self.seat)
@@ -178,7 +199,7 @@ end
 -- @tparam table why what scheduler.error makes an error of
 function Job:cancel(why)
   if self.over then return end
-  if self.runs then
+  if core.runs(self.seat) then
     self.doomed = self.doomed or why
     return
   end
@@ -198,14 +219,10 @@ function scheduler.error(why)
   return err
 end
 
+local function has_ended(job) return job.over end
+
 --- Waits until it is over.
-function Job:join()
-  while not self.over do
-    local seat = core.seat()
-    table.insert(self.waiters, seat)
-    core.wait(seat)
-  end
-end
+function Job:join() scheduler.await(self.waiters, has_ended, self) end
 
 --- What it returned, which belongs to who runs from now on.
 function Job:take()
@@ -220,5 +237,7 @@ function Job:drop()
   if self.keeps then core.drop(self.seat) end
   self.keeps = false
 end
+
+core.driver(scheduler.dispatch)
 
 return scheduler

@@ -43,14 +43,22 @@ local function start_next(group)
     local job = group.queue[group.first]
     group.queue[group.first] = nil
     group.first = group.first + 1
-    if not job.over then start(group, job) end
+    if job then start(group, job) end
   end
+end
+
+local function leave_queue(group, job)
+  if job.place then group.queue[job.place] = nil end
 end
 
 local function ended(job)
   local group = job.group
   group.jobs[job] = nil
-  if job.begun then group.running = group.running - 1 end
+  if job.begun then
+    group.running = group.running - 1
+  else
+    leave_queue(group, job)
+  end
   if job.failed and not group.failed then
     group.failed, group.err = true, job.err
     group:cancel(RAISED)
@@ -67,15 +75,18 @@ end
 
 function Group:spawn(fn, ...)
   local job = scheduler.job(fn, ended, ...)
-  job.group, job.begun = self, false
-  self.jobs[job] = true
-  if self.why then
+  job.group, job.begun, job.place = self, false, false
+  if self.why then -- its jobs may be gone through now: it is none of them
     job:cancel(self.why)
-  elseif self.running < self.max then
+    return job
+  end
+  self.jobs[job] = true
+  if self.running < self.max then
     start(self, job)
   else
     self.queue[self.last + 1] = job
     self.last = self.last + 1
+    job.place = self.last
   end
   return job
 end
@@ -86,10 +97,10 @@ local function count(jobs)
   return n
 end
 
-local function tell_unfinished(group, why, n)
+local function tell_unfinished(group, how, n, hint)
   core.tell(("curlew: the scope opened at %s was %s with %d %s unfinished: "
-    .. "cancelled; hint: scope:wait()"):format(group.site, why[2]:match("%w+$"),
-    n, n == 1 and "task" or "tasks"))
+    .. "cancelled; hint: %s"):format(group.site, how, n,
+    n == 1 and "task" or "tasks", hint))
 end
 
 local function tell_failed(group)
@@ -107,7 +118,9 @@ function Group:leave(why, tell)
     self.kept[job] = nil
   end
   core.alarm(self.seat, nil)
-  if tell and unfinished > 0 then tell_unfinished(self, why, unfinished) end
+  if tell and unfinished > 0 then
+    tell_unfinished(self, "left", unfinished, "scope:wait()")
+  end
   tell_failed(self)
 end
 
@@ -169,6 +182,8 @@ function Scope:spawn(fn, ...)
   return setmetatable({ [INSIDE] = group:spawn(fn, ...) }, Task)
 end
 
+local function is_done(group) return group.failed or not next(group.jobs) end
+
 --- Waits for all of its tasks.
 -- @treturn true|nil
 -- @treturn error when its deadline has passed
@@ -180,11 +195,7 @@ function Scope:wait()
     core.raise("a task cannot wait for the scope that it belongs to")
   end
   group.minded = true
-  while next(group.jobs) and not group.failed do
-    local seat = core.seat()
-    table.insert(group.waiters, seat)
-    core.wait(seat)
-  end
+  scheduler.await(group.waiters, is_done, group)
   if group.failed then raise_failure(group, group.err) end
   if group.why then return nil, scheduler.error(group.why) end
   return true
@@ -209,7 +220,8 @@ local function abandon(group)
   for job in pairs(group.jobs) do core.drop(job.seat) end
   core.ring(group.seat)
   if unfinished > 0 and not group.minded then
-    tell_unfinished(group, FORGOTTEN, unfinished)
+    tell_unfinished(group, "forgotten", unfinished,
+      "local scope <close> = http.scope()")
   end
   tell_failed(group)
 end
@@ -253,7 +265,7 @@ end
 function scope.check_max(what, value)
   if math.type(value) ~= "integer" or value < 1 then
     core.raise(("%s: an integer from 1 expected, got %s"):format(what,
-      tostring(value)))
+      type(value) == "number" and value or type(value)))
   end
   return value
 end

@@ -849,6 +849,25 @@ static void watch_descriptor(void) {
   end_watching(&t);
 }
 
+static void watch_bell(void) {
+  watching t;
+  begin_watching(&t, false);
+  cw_watch_ring(&t.w); /* nobody has asked: there is none */
+  CHECK(cw_watch_set(&t.w, t.read_end, POLLIN));
+  int fd = cw_watch_descriptor(&t.w);
+  CHECK(!readable(fd));
+  cw_watch_ring(&t.w);
+  cw_watch_ring(&t.w);
+  CHECK(readable(fd));
+  cw_watch_wait(&t.w, -1);
+  CHECK(t.w.fired_count == 0 && !readable(fd));
+  cw_watch_ring(&t.w);
+  fill(t.write_end);
+  CHECK(finds(&t.w, t.read_end));
+  CHECK(finds(&t.w, t.read_end));
+  end_watching(&t);
+}
+
 /* Many, of which hardly any comes up. */
 static void watch_turns_to_epoll(void) {
   watching t;
@@ -1427,6 +1446,7 @@ static const test tests[] = {
   {"watch by poll finds a hang-up", watch_poll_hangup},
   {"watch by epoll finds a hang-up", watch_epoll_hangup},
   {"watch has a descriptor that is readable when it finds", watch_descriptor},
+  {"watch has a descriptor that can be rung", watch_bell},
   {"watch knows a held number that is another file", watch_strange},
   {"watch goes by epoll where hardly any of many comes up",
    watch_turns_to_epoll},

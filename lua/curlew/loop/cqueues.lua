@@ -31,9 +31,7 @@ local function leave(pump, who)
   if not next(pump.waiting) then pump.changed:signal() end
 end
 
-local function run(pump)
-  if pump.runs then return end
-  pump.runs = true
+local function turns(pump)
   while next(pump.waiting) do
     pump.pollfd, pump.timeout = core.descriptor(), core.timeout()
     pump.polls = true
@@ -42,7 +40,13 @@ local function run(pump)
     core.step(0)
     scheduler.dispatch()
   end
-  pump.runs = false
+end
+
+-- An error in it is the controller's, and the next who waits has it run again.
+local function run(pump)
+  local ok, err = pcall(turns, pump)
+  pump.runs, pump.polls = false, false
+  if not ok then error(err, 0) end
 end
 
 local function arm()
@@ -52,6 +56,7 @@ local function arm()
   if not next(pump.waiting) then return end
   if not pump.runs then
     controller:wrap(run, pump)
+    pump.runs = true
   elseif pump.polls then
     core.descriptor() -- tells it what has changed
     if (core.timeout() or math.huge) < (pump.timeout or math.huge) then
@@ -90,6 +95,8 @@ end
 
 -- ---- tasks ----
 
+local LOST = { "cancelled", "its event loop has dropped it" }
+
 -- A job runs where the controller's pump lets it go on: so in the order of all,
 -- which is not that in which cqueues resumes. What the job asks of cqueues a
 -- coroutine of the controller passes on: so it can be closed at any time.
@@ -97,6 +104,7 @@ local Hosted = setmetatable({}, { __index = scheduler.Job })
 Hosted.__index = Hosted
 
 function Hosted:wake()
+  if self.lost then return self:cancel(LOST) end
   if pumps[cqueues.running()] ~= self.pump then -- another controller's pump
     self.due = true
   else
@@ -108,6 +116,7 @@ end
 
 function Hosted:cancel(why)
   scheduler.Job.cancel(self, why)
+  if self.lost then return leave(self.pump, self) end
   self.condition:signal()
 end
 
@@ -128,8 +137,21 @@ local function ask(job, what, ...)
   cqueues.sleep(0) -- a yield of its own
 end
 
+-- cqueues drops a coroutine that asks it for what cannot be, such as to poll a
+-- closed descriptor, and closes nothing in it: the collector finds this.
+local Guard = {}
+
+function Guard:__gc()
+  local job = self.job
+  if job.over then return end
+  job.lost, job.awaits = true, job.own
+  scheduler.expect(job.own, job)
+  core.ring(job.seat)
+end
+
 local function host(job)
-  while not job.over do
+  local guard = setmetatable({ job = job }, Guard)
+  while not guard.job.over do
     if job.due then
       job.due = false
       job.request = table.pack(job:go_on())
