@@ -121,7 +121,7 @@ describe("A task", function()
       waiter:cancel()
     end
     local function in_use()
-      for _ = 1, 3000 do wait_in_vain() end
+      for _ = 1, 1000 do wait_in_vain() end
       collectgarbage()
       collectgarbage()
       return collectgarbage("count")
