@@ -152,7 +152,8 @@ tree_dirs := $(tree)/share/lua/5.4 $(tree)/lib/lua/5.4
 
 .PHONY: test stress asan rock support
 test: rock support ## install what is missing and the rock, run the specs
-	@script/suite $(tree_dirs) $(ARGS)
+	@$(if $(ARGS),script/suite $(tree_dirs) $(ARGS), \
+	  script/files $(tree_dirs) build/test)
 
 stress: rock support ## the specs with a collector that never rests
 	@CURLEW_RESTLESS=1 script/files $(tree_dirs) build/stress $(ARGS)
