@@ -42,6 +42,7 @@ build = {
     lua = {
       ["curlew.download"] = "lua/curlew/download.lua",
       ["curlew.init"] = "lua/curlew/init.lua",
+      ["curlew.check"] = "lua/curlew/check.lua",
       ["curlew.command"] = "lua/curlew/command.lua",
       ["curlew.form"] = "lua/curlew/form.lua",
       ["curlew.json"] = "lua/curlew/json.lua",

@@ -112,17 +112,19 @@ describe("The house", function()
 
   it("has words that require no more than they may", function()
     local may = {
-      command = {}, download = { core = true }, form = {},
+      check = { core = true }, command = {}, download = { core = true },
+      form = {},
       init = { core = true, download = true, json = true, leaks = true,
         middleware = true, page = true, request = true, shape = true,
         url = true },
       json = { core = true, tree = true }, leaks = { core = true },
-      loop = { core = true, scheduler = true },
+      loop = { check = true, core = true, scheduler = true },
       cqueues = { core = true, scheduler = true }, luv = {},
-      map = { core = true, scheduler = true, scope = true },
+      map = { check = true, core = true, scheduler = true },
       middleware = { core = true, shape = true }, multipart = {},
       page = { core = true }, request = { command = true, core = true },
-      scheduler = { core = true }, scope = { core = true, scheduler = true },
+      scheduler = { core = true },
+      scope = { check = true, core = true, scheduler = true },
       shape = { form = true, multipart = true }, tree = {},
       url = { core = true, form = true },
     }

@@ -506,6 +506,25 @@ describe("At the limit a task", function()
     end)
   end
 
+  it("has as many places as there are", function()
+    limited(finally, { max_open = 2 })
+    local before = http.stats().open
+    local scope <close> = http.scope()
+    local most, tasks = 0, {}
+    for i = 1, 6 do
+      tasks[i] = scope:spawn(function()
+        local r <close> = assert(http.get(nginx.http .. "/big"))
+        most = math.max(most, http.stats().open - before)
+        coroutine.yield()
+        return r.info.queued > 0
+      end)
+    end
+    local waited = {}
+    for i = 1, 6 do waited[i] = tasks[i]:wait() end
+    assert.same({ false, false, true, true, true, true }, waited)
+    assert.equal(2, most)
+  end)
+
   it("does not wait for who is at another origin's limit", function()
     local server <close> = support.server()
     -- no "hold": over HTTP/2 the second comes on the first's connection

@@ -249,3 +249,25 @@ describe("Under cqueues", function()
     assert.matches("\nslept, too\n", out)
   end)
 end)
+
+describe("http.loop", function()
+  local adapter = "{ arm = print, disarm = print }"
+
+  for _, case in ipairs {
+    { "another loop", '"copas"', "or an adapter expected, got \"copas\"" },
+    { "half an adapter", "{ arm = print }",
+      "functions arm and disarm expected, got table" },
+    { "what no adapter has", "{ arm = print, disarm = print, run = print }",
+      "loop: unknown option 'run' %(arm, disarm%)" },
+    { "a second one", adapter, "loop: there is one already", adapter },
+    { "one while tasks are under way", adapter, "loop: tasks are under way",
+      nil, "local s = http.scope() s:spawn(print) " },
+  } do
+    it("refuses " .. case[1], function()
+      local first = case[4] and ("http.loop(%s) "):format(case[4]) or ""
+      local _, _, out = support.run(('local http = require "curlew" %s%s'
+        .. "print(pcall(http.loop, %s))"):format(case[5] or "", first, case[2]))
+      assert.matches("^false\t[^:]*script.lua:1: .*" .. case[3] .. ".*\n$", out)
+    end)
+  end
+end)

@@ -1008,7 +1008,7 @@ describe("http.scope", function()
     { "an unknown option", { maximum = 1 },
       "scope: unknown option 'maximum' %(deadline, max%)" },
     { "a deadline in words", { deadline = "1" },
-      "option 'deadline': seconds expected, got string" },
+      "option 'deadline': seconds from 0 to 1e9 expected, got string" },
     { "a deadline below zero", { deadline = -1 },
       "option 'deadline': seconds from 0 to 1e9 expected, got %-1" },
     { "no number", { deadline = 0 / 0 },

@@ -254,10 +254,7 @@ end
 -- @tparam number seconds
 function http.sleep(seconds)
   if seconds == http then teach_dot("sleep") end
-  if type(seconds) ~= "number" or not (seconds >= 0 and seconds <= 1e9) then
-    core.raise(("sleep: seconds from 0 to 1e9 expected, got %s"):format(
-      type(seconds) == "number" and seconds or type(seconds)))
-  end
+  require("curlew.check").seconds("sleep", seconds)
   core.wait(core.seat(), seconds)
 end
 

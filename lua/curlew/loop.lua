@@ -1,6 +1,7 @@
 --- loop: event loops that do the waiting. An adapter tells curlew how.
 -- SPDX-License-Identifier: MIT
 
+local check = require "curlew.check"
 local core = require "curlew.core"
 local scheduler = require "curlew.scheduler"
 
@@ -89,7 +90,7 @@ end
 
 local known = { cqueues = true, luv = true }
 
-local function check(adapter)
+local function find(adapter)
   if known[adapter] then return require("curlew.loop." .. adapter) end
   if type(adapter) == "string" then
     core.raise(("loop: \"cqueues\", \"luv\" or an adapter expected, got \"%s\"")
@@ -99,13 +100,7 @@ local function check(adapter)
     core.raise("loop: an adapter with functions arm and disarm expected, got "
       .. type(adapter))
   end
-  for name in pairs(adapter) do
-    if name ~= "arm" and name ~= "disarm" then
-      core.raise(("loop: unknown field '%s' (arm, disarm)"):format(
-        tostring(name)))
-    end
-  end
-  return adapter
+  return check.options("loop", adapter, { "arm", "disarm" })
 end
 
 --- @param adapter "cqueues", "luv", or a table:
@@ -113,7 +108,7 @@ end
 -- readable, or after so many seconds (nil: never); replaces what was armed.
 -- `disarm()`: nobody waits, the loop may end.
 function loop.install(adapter)
-  adapter = check(adapter)
+  adapter = find(adapter)
   if core.alive() > 0 then
     core.raise("loop: tasks are under way: it comes before the first of them")
   elseif scheduler.loop then

@@ -1,9 +1,9 @@
 --- map: a function of many items, several at once, in a `for` loop.
 -- SPDX-License-Identifier: MIT
 
+local check = require "curlew.check"
 local core = require "curlew.core"
 local scheduler = require "curlew.scheduler"
-local scope = require "curlew.scope"
 
 local AT_ONCE = 10
 local LEFT = { "cancelled", "its loop was left" }
@@ -153,22 +153,13 @@ end
 
 local map = {}
 
-local function check(options)
-  if options == nil then return {} end
-  if type(options) ~= "table" then
-    core.raise("map: table expected, got " .. type(options))
+local function check_options(options)
+  options = check.options("map", options, { "max", "ordered" })
+  local max, ordered = options.max, options.ordered
+  if ordered ~= nil and type(ordered) ~= "boolean" then
+    core.raise("option 'ordered': boolean expected, got " .. type(ordered))
   end
-  for name, value in pairs(options) do
-    if name == "max" then
-      scope.check_max("option 'max'", value)
-    elseif name ~= "ordered" then
-      core.raise(("map: unknown option '%s' (max, ordered)"):format(
-        tostring(name)))
-    elseif type(value) ~= "boolean" then
-      core.raise("option 'ordered': boolean expected, got " .. type(value))
-    end
-  end
-  return options
+  return max and check.max("option 'max'", max) or AT_ONCE, ordered or false
 end
 
 --- @tparam table items a list; it may grow
@@ -179,12 +170,11 @@ end
 function map.run(items, fn, options, client)
   if type(items) ~= "table" then
     core.raise("map: a list of items expected, got " .. type(items))
-  elseif type(fn) ~= "function" and not (getmetatable(fn) or {}).__call then
-    core.raise("map: function expected, got " .. type(fn))
   end
-  options = check(options)
+  check.callable("map", fn)
+  local max, ordered = check_options(options)
   local run = setmetatable({ items = items, fn = fn, client = client or false,
-    ordered = options.ordered or false, max = options.max or AT_ONCE,
+    ordered = ordered, max = max,
     begun = 0, handed = 0, jobs = {}, first = false, last = false, idle = false,
     seat = (core.seat()), waits = false, site = core.where() }, Run)
   local token

@@ -1,6 +1,7 @@
 --- scope: tasks that end with a block.
 -- SPDX-License-Identifier: MIT
 
+local check = require "curlew.check"
 local core = require "curlew.core"
 local scheduler = require "curlew.scheduler"
 
@@ -172,10 +173,7 @@ end
 function Scope:spawn(fn, ...)
   local group = inside(self, Scope, "scope:spawn")
   if group.closed then core.raise("the scope was left at " .. group.closed) end
-  local callable = type(fn) == "function" or (getmetatable(fn) or {}).__call
-  if not callable then
-    core.raise("spawn: function expected, got " .. type(fn))
-  end
+  check.callable("spawn", fn)
   if type(fn) ~= "function" then
     return self:spawn(function(...) return fn(...) end, ...)
   end
@@ -236,56 +234,22 @@ end
 
 local scope = {}
 
-local function check_options(options)
-  if options == nil then return {} end
-  if type(options) ~= "table" then
-    core.raise("scope: table expected, got " .. type(options))
-  end
-  for name in pairs(options) do
-    if name ~= "deadline" and name ~= "max" then
-      core.raise(("scope: unknown option '%s' (deadline, max)"):format(
-        tostring(name)))
-    end
-  end
-  return options
-end
-
---- A number of seconds, at least 0 and at most 1e9.
-function scope.check_seconds(what, value)
-  if type(value) ~= "number" then
-    core.raise(what .. ": seconds expected, got " .. type(value))
-  elseif not (value >= 0 and value <= 1e9) then
-    core.raise(("%s: seconds from 0 to 1e9 expected, got %s"):format(what,
-      value))
-  end
-  return value
-end
-
---- How many at once: an integer from 1.
-function scope.check_max(what, value)
-  if math.type(value) ~= "integer" or value < 1 then
-    core.raise(("%s: an integer from 1 expected, got %s"):format(what,
-      type(value) == "number" and value or type(value)))
-  end
-  return value
-end
-
 --- Makes a scope, to be closed: leaving its block ends its tasks.
 -- @tparam[opt] table options `deadline` in seconds, `max` tasks at once
 -- @treturn scope
 function scope.new(options)
-  options = check_options(options)
+  options = check.options("scope", options, { "deadline", "max" })
   local max, deadline = options.max, options.deadline
   local group = setmetatable({ jobs = {}, kept = {}, waiters = {}, queue = {},
     first = 1, last = 0, running = 0, site = core.where(),
-    max = max and scope.check_max("option 'max'", max) or math.huge }, Group)
+    max = max and check.max("option 'max'", max) or math.huge }, Group)
   local token
   group.seat, token = core.seat()
   scheduler.expect(token, group)
   if deadline then
     group.overdue = { "timeout", "the deadline of its scope has passed",
       site = group.site }
-    core.alarm(group.seat, scope.check_seconds("option 'deadline'", deadline))
+    core.alarm(group.seat, check.seconds("option 'deadline'", deadline))
   end
   return setmetatable({ [INSIDE] = group }, Scope)
 end
