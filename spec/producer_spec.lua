@@ -378,7 +378,7 @@ describe("A function that has a say", function()
   end)
 
   it("is not called after an error of the peer's", function()
-    server:script { "head", "reset" }
+    server:script { "head", { take = 8 }, "reset" }
     local calls = 0
     local page, err = put(function()
       calls = calls + 1
