@@ -349,6 +349,49 @@ describe("A slot comes back", function()
   end)
 end)
 
+describe("idle_connections", function()
+  local HELD = [[
+local small = url:gsub("big$", "small")
+local function connections() return http.stats().connections end
+local function held() return connections().opened - connections().closed end
+local function burst(n)
+  local urls = {}
+  for i = 1, n do urls[i] = small end
+  for _, page, err in http.map(urls, http.fetch, { max = 40 }) do
+    assert(page, err)
+  end
+end
+]]
+
+  it("is how many stay when many come back at once", function()
+    assert.equal("8\n8\n", child(HELD .. [[
+http.limits { idle_connections = 8 }
+burst(40)
+print(held())
+burst(16)
+print(held())
+]]))
+  end)
+
+  it("closes none of so many that the next requests take", function()
+    assert.equal("0\n", child(HELD .. [[
+http.limits { idle_connections = 40 }
+burst(400)
+print(connections().closed)
+]]))
+  end)
+
+  it("may be none at all", function()
+    assert.equal("0\n0\n", child(HELD .. [[
+http.limits { idle_connections = 0 }
+burst(40)
+print(held())
+http.fetch(small)
+print(held())
+]]))
+  end)
+end)
+
 describe("limits", function()
   it("are 256 and 64 unless set", function()
     assert.equal("256\t64\n", child [[

@@ -39,7 +39,7 @@ struct cw_engine {
   cw_deadlines deadlines;
   cw_link open, free, doomed, news, due, over, new_phase, exchanges; /* rings */
   size_t free_count, max_open, idle_connections;
-  long pool;      /* CURLMOPT_MAXCONNECTS as it was last set */
+  size_t pool;    /* CURLMOPT_MAXCONNECTS as it was last set */
   cw_gate gate;   /* of max_open */
   cw_gates gates; /* of origins */
   cw_ledger ledger;
@@ -252,12 +252,15 @@ void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
   e->free_count++;
 }
 
-/* libcurl's limit counts connections in use as well as idle ones. */
+/* libcurl looks at its limit when a connection comes back, and counts those in
+** use with the idle ones: of those open the one that ends then is no longer. It
+** takes 0 for none. */
 static void size_pool(cw_engine *e) {
-  long pool = (long)(cw_engine_open(e) + e->idle_connections);
-  if (pool == e->pool) return;
+  size_t open = cw_engine_open(e);
+  size_t pool = (open > 0 ? open - 1 : 0) + e->idle_connections;
+  if (pool == 0 || pool == e->pool) return;
   e->pool = pool;
-  curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, pool);
+  curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)pool);
 }
 
 static void count_opened(cw_transfer *t) {
@@ -287,6 +290,7 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   cw_list_append(ring, &t->client_link);
   count_opened(t);
   size_pool(e);
+  if (e->idle_connections == 0) cw_transfer_forbid_reuse(t);
   cw_engine_want(e, t, true);
   return true;
 }
@@ -368,6 +372,7 @@ static void remove_handle(cw_engine *e, cw_transfer *t) {
   curl_multi_remove_handle(e->multi, t->easy);
   e->running = false;
   count_closed(e);
+  size_pool(e);
   cw_engine_give_back(e, t);
 }
 
@@ -419,12 +424,15 @@ static void finish_all(cw_engine *e) {
   }
 }
 
+/* Who is done leaves before another socket is looked at: the pool has its size
+** when the next connection comes back. */
 static void drive(cw_engine *e, curl_socket_t fd, int what) {
   int running;
   e->running = true;
   curl_multi_socket_action(e->multi, fd, what, &running);
   e->running = false;
   count_closed(e);
+  finish_all(e);
 }
 
 /* Reads and drops what is there. Each round brings at most one receive buffer,
@@ -439,8 +447,8 @@ static bool drain(cw_engine *e, cw_transfer *t) {
     e->round++;
     e->timer = INT64_MAX;
     drive(e, CURL_SOCKET_TIMEOUT, 0);
-    if (poll(&socket, 1, 0) > 0) drive(e, t->socket, CURL_CSELECT_IN);
-    finish_all(e);
+    if (e->drained && poll(&socket, 1, 0) > 0)
+      drive(e, socket.fd, CURL_CSELECT_IN);
   } while (e->drained && t->drained > before);
   bool ended = !e->drained;
   e->drained = NULL;
@@ -600,7 +608,6 @@ void cw_engine_step(cw_engine *e, int64_t us) {
     if (e->timer <= e->now) run_timer(e);
   }
   release_doomed(e);
-  finish_all(e);
   update_phases(e);
   run_deadlines(e);
 }

@@ -66,7 +66,7 @@ static bool interim(int status) {
 
 /* The one option that libcurl is given inside a callback: it looks at it when
 ** the transfer is done, and there is no other way to say so before it is. */
-static void forbid_reuse(cw_transfer *t) {
+void cw_transfer_forbid_reuse(cw_transfer *t) {
   t->forbids_reuse = true;
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
@@ -100,7 +100,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   bool doubtful;
   const char *fault = cw_response_framing(t->response, &doubtful);
   if (fault) return broken(t, fault);
-  if (doubtful) forbid_reuse(t);
+  if (doubtful) cw_transfer_forbid_reuse(t);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
   t->head_round = *t->round;
@@ -552,7 +552,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
   if (!rc) rc = undo_once(t);
-  if (only_once(request)) forbid_reuse(t);
+  if (only_once(request)) cw_transfer_forbid_reuse(t);
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
   if (!rc) rc = set_url(t, request->url);
@@ -820,7 +820,7 @@ void cw_transfer_too_late(cw_transfer *t) {
   int64_t us;
   cw_transfer_due(t, &name, &us);
   touch(t);
-  forbid_reuse(t); /* over HTTP/2 too: nobody knows whether it lives */
+  cw_transfer_forbid_reuse(t); /* over HTTP/2 too: nobody knows whether it lives */
   if (strcmp(name, "deadline") == 0)
     cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
                  "not done by its deadline");

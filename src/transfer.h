@@ -142,6 +142,9 @@ bool cw_transfer_speaks_http1(const cw_transfer *t);
 /* Whether libcurl has looked for bytes behind the response. */
 bool cw_transfer_seen_whole(const cw_transfer *t);
 
+/* Its connection is closed when it ends. Also from a callback of libcurl's. */
+void cw_transfer_forbid_reuse(cw_transfer *t);
+
 /* libcurl says that it is over. Fills in the error, where it is one. */
 void cw_transfer_done(cw_transfer *t, CURLcode result);
 
