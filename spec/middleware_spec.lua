@@ -128,7 +128,8 @@ describe("use", function()
 
   it("refuses a closed client, and a dot", function()
     local _, err = pcall(function() client.use(pass) end)
-    assert.equal(here(line() - 1) .. "call client:use(...) with a colon", err)
+    assert.equal(here(line() - 1) .. "client expected, got "
+      .. "function: call client:use(...) with a colon", err)
     client:close()
     _, err = pcall(function() client:use(pass) end)
     assert.equal(here(line() - 1) .. "the client is closed", err)

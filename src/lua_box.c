@@ -17,8 +17,13 @@ cwl_box *cwl_new_box(lua_State *L) {
   return b;
 }
 
+cwl_box *cwl_test_box(lua_State *L, int index) {
+  const cwl_state *s = lua_touserdata(L, CWL_STATE);
+  return cwl_test(L, index, s->response);
+}
+
 cwl_box *cwl_check_box(lua_State *L) {
-  cwl_box *b = luaL_testudata(L, 1, "curlew.response");
+  cwl_box *b = cwl_test_box(L, 1);
   if (!b)
     cwl_raise(L, "response expected, got %s: call its methods with a colon",
               luaL_typename(L, 1));

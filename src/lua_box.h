@@ -33,6 +33,9 @@ typedef struct cwl_box {
 /* A new one, on top: closed, and safe to be collected. */
 cwl_box *cwl_new_box(lua_State *L);
 
+/* The response at 'index', whatever its state; NULL: it is none. */
+cwl_box *cwl_test_box(lua_State *L, int index);
+
 /* The response at 1, whatever its state; raises when it is none. */
 cwl_box *cwl_check_box(lua_State *L);
 

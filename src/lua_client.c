@@ -11,7 +11,8 @@ typedef struct box {
 } box;
 
 cw_client *cwl_test_client(lua_State *L, int index) {
-  box *b = luaL_testudata(L, index, "curlew.client");
+  const cwl_state *s = lua_touserdata(L, CWL_STATE);
+  box *b = cwl_test(L, index, s->client);
   return b ? b->c : NULL;
 }
 
@@ -23,21 +24,25 @@ static void adopt(lua_State *L, box *b) {
   b->c = fresh;
 }
 
-/* The client at 'index', open or not. */
-static cw_client *check_any(lua_State *L, int index) {
+/* The client at 'index', open or not; the name is its method's. */
+static cw_client *check_any(lua_State *L, int index, const char *name) {
   cw_client *c = cwl_test_client(L, index);
   if (c) return c;
-  cwl_raise(L, "client expected, got %s: call client:get(...) with a colon",
-            luaL_typename(L, index));
+  cwl_raise(L, "client expected, got %s: call client:%s(...) with a colon",
+            luaL_typename(L, index), name);
 }
 
-cw_client *cwl_check_client(lua_State *L, int index) {
-  cw_client *c = check_any(L, index);
+static cw_client *check_open(lua_State *L, int index, const char *name) {
+  cw_client *c = check_any(L, index, name);
   if (c->closed) cwl_raise(L, "the client is closed");
   if (!cw_engine_foreign(c->engine)) return c;
   box *b = lua_touserdata(L, index);
   adopt(L, b);
   return b->c;
+}
+
+cw_client *cwl_check_client(lua_State *L, int index) {
+  return check_open(L, index, "get");
 }
 
 /* Its settings are read into a box of their own, for the reader may raise. */
@@ -125,9 +130,10 @@ static int m_check(lua_State *L) {
   return 0;
 }
 
-/* words(client) -> what the Lua part keeps with it */
+/* words(client, name) -> what the Lua part keeps with it; raises, in its method
+** of that name, when it is no open client */
 static int m_words(lua_State *L) {
-  cwl_check_client(L, 1);
+  check_open(L, 1, luaL_checkstring(L, 2));
   lua_getiuservalue(L, 1, CWL_CLIENT_WORDS);
   return 1;
 }
@@ -150,14 +156,14 @@ static uint64_t count_open(const cw_client *c) {
 
 /* client:stats(), of a closed one too */
 static int c_stats(lua_State *L) {
-  cw_client *c = check_any(L, 1);
+  cw_client *c = check_any(L, 1, "stats");
   cw_counters counters = c->counters;
   cwl_push_stats(L, &counters, count_open(c));
   return 1;
 }
 
 static int close_client(lua_State *L) {
-  cw_exchange_close_client(check_any(L, 1));
+  cw_exchange_close_client(check_any(L, 1, "close"));
   return 0;
 }
 
@@ -206,6 +212,7 @@ void cwl_open_client(lua_State *L, int state) {
   cwl_type(L, "curlew.client", metamethods, methods, state);
   cwl_register(L, functions, state);
   luaL_getmetatable(L, "curlew.client"); /* the Lua part adds the verbs */
+  ((cwl_state *)lua_touserdata(L, state))->client = lua_topointer(L, -1);
   lua_getfield(L, -1, "__index");
   lua_setfield(L, -3, "methods");
   lua_pop(L, 1);

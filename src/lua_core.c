@@ -139,6 +139,14 @@ void cwl_tell_leaks(lua_State *L, cwl_state *s) {
   }
 }
 
+void *cwl_test(lua_State *L, int index, const void *metatable) {
+  void *p = lua_touserdata(L, index);
+  if (!p || !lua_getmetatable(L, index)) return NULL;
+  bool same = lua_topointer(L, -1) == metatable;
+  lua_pop(L, 1);
+  return same ? p : NULL;
+}
+
 /* The state --------------------------------------------------------------- */
 
 static const char state_key = 0;

@@ -26,6 +26,7 @@ typedef struct cwl_state {
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
+  const void *client, *response; /* their metatables, which the registry has */
 } cwl_state;
 
 enum {
@@ -57,6 +58,11 @@ void cwl_register(lua_State *L, const luaL_Reg *functions, int state);
 ** 'methods'; leaves nothing on the stack. */
 void cwl_type(lua_State *L, const char *name, const luaL_Reg *metamethods,
               const luaL_Reg *methods, int state);
+
+/* The userdata at 'index' if its metatable is that one, else NULL: as
+** luaL_testudata, but it looks up no name, which each request would do ten
+** times. */
+void *cwl_test(lua_State *L, int index, const void *metatable);
 
 /* The line that called: the first Lua frame outside curlew, from 'level' up. */
 void cwl_site(lua_State *L, const cwl_state *s, int level, cw_site *site);

@@ -296,7 +296,7 @@ static bool read_request(lua_State *L, cw_exchange *x) {
 }
 
 static void follow_previous(lua_State *L, cw_exchange *x) {
-  const cwl_box *previous = luaL_testudata(L, PREVIOUS, "curlew.response");
+  const cwl_box *previous = cwl_test_box(L, PREVIOUS);
   if (previous && previous->x) cw_exchange_follow(x, previous->x);
 }
 

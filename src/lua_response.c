@@ -85,7 +85,7 @@ static bool still_reachable(lua_State *L, const cwl_box *b) {
 
 /* Neither drains, waits, calls anything, nor raises. */
 static int r_gc(lua_State *L) {
-  cwl_box *b = luaL_testudata(L, 1, "curlew.response");
+  cwl_box *b = cwl_test_box(L, 1);
   cw_exchange *x = b ? b->x : NULL;
   if (!x) return 0;
   if (x->transfer)
@@ -300,7 +300,7 @@ static int r_tostring(lua_State *L) {
 }
 
 bool cwl_push_response_type(lua_State *L, int index) {
-  cwl_box *b = luaL_testudata(L, index, "curlew.response");
+  cwl_box *b = cwl_test_box(L, index);
   if (!b) return false;
   bool open = b->x && b->ending == CWL_IN_USE;
   lua_pushstring(L, open ? "response" : "closed response");
@@ -325,6 +325,7 @@ void cwl_open_response(lua_State *L, int state) {
   cwl_register(L, functions, state);
   cwl_type(L, "curlew.response", metamethods, methods, state);
   luaL_getmetatable(L, "curlew.response");
+  ((cwl_state *)lua_touserdata(L, state))->response = lua_topointer(L, -1);
   lua_pushvalue(L, state);
   lua_getfield(L, -2, "__index");
   cwl_open_read(L, state);

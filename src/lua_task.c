@@ -252,7 +252,7 @@ static int m_keep(lua_State *L) {
   lua_Integer count = 0;
   cw_list_init(&kept);
   for (int i = 2; i <= lua_gettop(L); i++) {
-    const cwl_box *b = luaL_testudata(L, i, "curlew.response");
+    const cwl_box *b = cwl_test_box(L, i);
     cw_exchange *x = b ? b->x : NULL;
     if (!x || !in_ring(&t->task.held, &x->held)) continue;
     cw_list_remove(&x->held);

@@ -37,13 +37,6 @@ local function teach_dot(name)
   error("call http." .. name .. "(...) with a dot", 3)
 end
 
-local function teach_colon(client, name)
-  local kind = core.type(client)
-  if kind ~= "client" and kind ~= "closed client" then
-    error("call client:" .. name .. "(...) with a colon", 3)
-  end
-end
-
 for _, name in ipairs { "features", "limits", "stats" } do
   local f = core[name]
   http[name] = function(...)
@@ -81,8 +74,7 @@ local function define(name, method, opener, through)
   end
 
   core.methods[name] = function(client, url, options)
-    teach_colon(client, name)
-    local words = words_of(client)
+    local words = words_of(client, name)
     if words.chain then
       core.check(client, method, shaped(url, options, words))
       return middleware[through](middleware.call(client, words, encode_json,
@@ -111,8 +103,7 @@ function http.request(options)
 end
 
 function core.methods.request(client, options)
-  teach_colon(client, "request")
-  local words = words_of(client)
+  local words = words_of(client, "request")
   if words.chain then
     core.check(client, nil, shaped(options, nil, words))
     return middleware.open(middleware.call(client, words, encode_json, nil,
@@ -146,8 +137,7 @@ function http.fetch(url, options)
 end
 
 function core.methods.fetch(client, url, options)
-  teach_colon(client, "fetch")
-  local words = words_of(client)
+  local words = words_of(client, "fetch")
   if words.chain then
     core.check(client, nil, shaped(url, options, words))
     return fetch(middleware.open,
@@ -172,8 +162,7 @@ function http.download(url, path, options)
 end
 
 function core.methods.download(client, url, path, options)
-  teach_colon(client, "download")
-  local words = words_of(client)
+  local words = words_of(client, "download")
   local address, own = shaped(url, options, words)
   local download = require "curlew.download"
   if not words.chain then
@@ -246,7 +235,7 @@ function http.map(items, fn, options)
 end
 
 function core.methods:map(items, fn, options)
-  teach_colon(self, "map")
+  words_of(self, "map")
   return require("curlew.map").run(items, fn, options, self)
 end
 
@@ -278,8 +267,7 @@ end
 -- @tparam[opt] table options
 -- @treturn client to be closed
 function core.methods:extend(options)
-  teach_colon(self, "extend")
-  return core.client(shape.client(options, self, words_of(self)))
+  return core.client(shape.client(options, self, words_of(self, "extend")))
 end
 
 --- Adds a function around what the client opens from now on; the first that
@@ -288,8 +276,7 @@ end
 -- response that it moved or opened, or nil and an error
 -- @treturn client itself
 function core.methods:use(fn)
-  teach_colon(self, "use")
-  local words = words_of(self)
+  local words = words_of(self, "use")
   if type(fn) ~= "function" then
     error("use: function expected, got " .. type(fn), 2)
   end

@@ -106,6 +106,10 @@ end
 -- @treturn string url with its query
 -- @treturn table|nil options for the core
 function shape.request(url, options, words, encode_json)
+  local defaults = words and words.query
+  if options == nil and not defaults and type(url) == "string" then
+    return url -- as most are
+  end
   local together = type(url) == "table" and options == nil
   if together then
     options = url
@@ -122,7 +126,7 @@ function shape.request(url, options, words, encode_json)
   if own and type(own) ~= "table" then
     error("option 'query': table expected, got " .. type(own), 3)
   end
-  local query = at_caller(merge, words and words.query, own)
+  local query = at_caller(merge, defaults, own)
   if query and type(url) == "string" then
     url = with_query(url, at_caller(form.query, query))
   end
