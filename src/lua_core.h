@@ -26,7 +26,8 @@ typedef struct cwl_state {
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
-  const void *client, *response; /* their metatables, which the registry has */
+  /* their metatables, which the registry has */
+  const void *client, *response, *seat;
 } cwl_state;
 
 enum {

@@ -19,7 +19,10 @@ typedef struct seat {
 } seat;
 
 static seat *check_seat(lua_State *L, int index) {
-  return luaL_checkudata(L, index, "curlew.seat");
+  const cwl_state *s = lua_touserdata(L, CWL_STATE);
+  seat *t = cwl_test(L, index, s->seat);
+  if (!t) luaL_typeerror(L, index, "curlew.seat");
+  return t;
 }
 
 static bool time_is_over(const seat *t) {
@@ -294,5 +297,8 @@ static const luaL_Reg functions[] = {
 
 void cwl_open_task(lua_State *L, int state) {
   cwl_type(L, "curlew.seat", metamethods, NULL, state);
+  luaL_getmetatable(L, "curlew.seat");
+  ((cwl_state *)lua_touserdata(L, state))->seat = lua_topointer(L, -1);
+  lua_pop(L, 1);
   cwl_register(L, functions, state);
 }

@@ -820,7 +820,8 @@ void cw_transfer_too_late(cw_transfer *t) {
   int64_t us;
   cw_transfer_due(t, &name, &us);
   touch(t);
-  cw_transfer_forbid_reuse(t); /* over HTTP/2 too: nobody knows whether it lives */
+  /* over HTTP/2, too: nobody knows whether it lives */
+  cw_transfer_forbid_reuse(t);
   if (strcmp(name, "deadline") == 0)
     cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
                  "not done by its deadline");
