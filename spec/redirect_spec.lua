@@ -277,6 +277,7 @@ describe("A Location", function()
     ["a query"] = { "?new=1", "/dir/page?new=1", "/dir/page?new=1#frag" },
     ["a fragment"] = { "#other", "/dir/page?old", "/dir/page?old#other" },
     ["a path and a fragment"] = { "/x#other", "/x", "/x#other" },
+    ["an empty fragment"] = { "/x#", "/x", "/x" },
     ["a host"] = { "//HERE/x", "/x", "/x#frag" },
     ["a url"] = { "http://HERE/x?y", "/x?y", "/x?y#frag" },
     ["a url with a fragment"] = { "http://HERE/x#other", "/x", "/x#other" },

@@ -66,6 +66,8 @@ describe("The option unix", function()
       { unix = nginx.socket .. "s" })
     assert.is_nil(page)
     assert.same({ "connect", "connect" }, { err.code, err.phase })
+    assert.matches("cannot connect to the Unix socket " .. nginx.socket
+      .. "s: No such file or directory", err.message, 1, true)
   end)
 
   it("is a path of at most 107 bytes", function()

@@ -49,10 +49,7 @@ void cw_content_pieces(cw_content *c, int64_t length) {
 
 static bool fail_file(cw_content *c, cw_phase phase, const char *what,
                       const char *name, int number) {
-  char text[128];
-  const char *why = strerror_r(number, text, sizeof text);
-  cw_error_set(c->error, CW_ERR_FILE, phase, "cannot %s %.96s: %s", what, name,
-               why);
+  cw_error_from_system(c->error, CW_ERR_FILE, phase, what, name, number);
   return false;
 }
 

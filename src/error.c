@@ -56,6 +56,13 @@ void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
   va_end(arguments);
 }
 
+void cw_error_from_system(cw_error *e, cw_code code, cw_phase phase,
+                          const char *what, const char *name, int number) {
+  char text[128];
+  const char *why = strerror_r(number, text, sizeof text);
+  cw_error_set(e, code, phase, "cannot %s %.107s: %s", what, name, why);
+}
+
 /* One row a CURLcode that a transfer over http or https can end with (see
 ** libcurl-errors(3)); what has no row is 'protocol'. */
 static const struct {

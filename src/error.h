@@ -73,12 +73,15 @@ void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
 /* What libcurl's code is here, whatever else is known. */
 cw_code cw_error_code(CURLcode curl);
 
+/* "cannot <what> <name>: ", and what the system says of its error 'number'. */
+void cw_error_from_system(cw_error *e, cw_code code, cw_phase phase,
+                          const char *what, const char *name, int number);
+
 /* The error of a status that will not do. */
 void cw_error_from_status(cw_error *e, int status, const char *reason);
 
-/* Whether a status says "later", or is one of a gateway's (RFC 9110 section
- *15):
- ** the same request may then succeed. */
+/* Whether a status says "later", or is one of a gateway's: the same request may
+** then succeed (RFC 9110 section 15). */
 bool cw_status_retryable(int status);
 
 const char *cw_code_name(cw_code code);

@@ -29,10 +29,7 @@ void cw_file_drop(cw_file *f) {
 }
 
 static bool fail(cw_error *e, const char *what, const char *path, int number) {
-  char text[128];
-  const char *why = strerror_r(number, text, sizeof text);
-  cw_error_set(e, CW_ERR_FILE, CW_PHASE_BODY, "cannot %s %.96s: %s", what, path,
-               why);
+  cw_error_from_system(e, CW_ERR_FILE, CW_PHASE_BODY, what, path, number);
   return false;
 }
 

@@ -738,19 +738,36 @@ static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   return code == CW_ERR_CONNECT || code == CW_ERR_CLOSED;
 }
 
+/* libcurl says the host and port of the url, where nobody has looked. */
+static void fail_unix(cw_transfer *t) {
+  const cw_request *r = t->request;
+  const char *path = cw_settings_text_of(&r->own, r->defaults, CW_OPT_UNIX);
+  long number = 0;
+  if (!path) return;
+  curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
+  cw_error_from_system(t->error, CW_ERR_CONNECT, CW_PHASE_CONNECT,
+                       "connect to the Unix socket", path, (int)number);
+}
+
+static void explain_tls(cw_transfer *t) {
+  const cw_request *r = t->request;
+  long verified = 0; /* what OpenSSL says */
+  curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
+  cw_tls_explain(t->error, verified, &r->own, r->defaults);
+}
+
 /* The first error stays, and may be another than libcurl's. */
 static void fail(cw_transfer *t, CURLcode rc) {
-  long answer = 0, verified = 0; /* to CONNECT; what OpenSSL says */
+  long answer = 0; /* to CONNECT */
   bool first = t->error->code == CW_OK;
   cw_phase phase = cw_transfer_phase(t);
   curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+  if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
   if (blames_proxy(t, rc, answer))
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);
   else
     cw_error_from_curl(t->error, rc, phase, t->detail);
-  if (!first || t->error->code != CW_ERR_TLS) return;
-  curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
-  cw_tls_explain(t->error, verified, &t->request->own, t->request->defaults);
+  if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
 }
 
 void cw_transfer_done(cw_transfer *t, CURLcode result) {

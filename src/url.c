@@ -258,7 +258,8 @@ cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
     u = cw_url_join(base, text, length, e);
   free(text);
   if (!u) return NULL;
-  inherit(u, base, CURLUPART_FRAGMENT);
+  /* libcurl says of an empty one that there is none */
+  if (!memchr(location, '#', length)) inherit(u, base, CURLUPART_FRAGMENT);
   if (cw_url_same_origin(u, base) && !cw_url_userinfo(u)) {
     inherit(u, base, CURLUPART_USER);
     inherit(u, base, CURLUPART_PASSWORD);
