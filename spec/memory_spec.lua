@@ -5,7 +5,7 @@
 local support = require "spec.support"
 local posix = support.posix
 
-local SCRIPT = [[
+local ASKING = [[
 local http = require "curlew"
 local core = require "curlew.core"
 local url, secure, ca, refused, both, pin = ...
@@ -130,6 +130,82 @@ do -- in a task that is closed while it waits
 end
 ]]
 
+local SENDING = [[
+local http = require "curlew"
+local url, file, new = ...
+
+local function giver(...)
+  local pieces = table.pack(...)
+  return function() return table.remove(pieces, 1) end
+end
+
+local function put(options)
+  local page = assert(http.fetch(url .. "/taken", options))
+  assert(page.body == options.method .. " /method")
+end
+
+do -- a body of each kind
+  local text = "text" -- string.rep makes no room when there is none
+  for _ = 1, 12 do text = text .. text end
+  put { method = "PUT", body = text }
+  put { method = "POST", json = { a = 1, list = { true, "b" } } }
+  put { method = "PATCH", form = { { "a", "1" }, { "b", "\u{e4}" } } }
+  put { method = "PUT", file = file }
+  put { method = "PUT", body = giver("one", "two", "three") }
+  put { method = "PUT", body = giver("one", "two"), length = 6 }
+  put { method = "POST", multipart = { { name = "a", "text" },
+    { name = "b", file = file }, { name = "c", body = giver("d", "e") } } }
+  local handle <close> = assert(io.open(file, "rb"))
+  put { method = "PUT", file = handle }
+end
+
+do -- one that gives up, one that waits
+  local page, err = http.fetch(url .. "/taken", { method = "PUT",
+    body = function() return nil, "no more" end })
+  if page or err.code ~= "cancelled" then error(err) end
+  local asked = false
+  put { method = "PUT", body = function()
+    if asked then return nil end
+    asked = true
+    return assert(http.fetch(url .. "/small")).body
+  end }
+end
+
+do -- with credentials
+  local client <close> = http.client { base_url = url,
+    auth = { bearer = function() return "token", 60 end } }
+  for _ = 1, 2 do assert(client:fetch("method")) end
+  local page = assert(client:fetch("private", {
+    auth = { basic = { "user", "pass" } } }))
+  assert(page.status == 401 or page.status == 200)
+  assert(client:fetch("method", { auth = { digest = { "user", "pass" } } }))
+end
+
+do -- made again
+  local page = assert(http.fetch(url .. "/status/307", { method = "PUT",
+    body = "text", redirects = 1 }))
+  assert(page.status == 405 and #page.history == 1)
+  page = assert(http.fetch(url .. "/status/503", { method = "PUT",
+    body = "text", retry = { times = 1, max_delay = 0.001 } }))
+  assert(page.status == 503)
+end
+
+do -- looked at
+  local ends, trace <close> = 0, assert(io.tmpfile())
+  local r <close> = assert(http.put(url .. "/taken", { body = "text",
+    on_end = function(info) ends = ends + (info.times and 1 or 0) end,
+    trace = trace, progress = function() end }))
+  assert(#r:text() > 0 and #tostring(r.request) > 0)
+  r:close()
+  assert(ends == 1 and trace:seek("end") > 100)
+end
+
+do -- downloaded
+  local got = assert(http.download(url .. "/20k", new))
+  assert(got.bytes == 20 * 1024)
+end
+]]
+
 -- Where this process runs under a sanitizer, the host has to as well.
 local function sanitizer()
   local maps <close> = assert(io.open("/proc/self/maps"))
@@ -137,28 +213,35 @@ local function sanitizer()
 end
 
 describe("Without memory", function()
-  local nginx, path, refused
+  local scripts
+
+  local function write(name, text)
+    local path = support.folder() .. "/" .. name
+    local file <close> = assert(io.open(path, "w"))
+    assert(file:write(text))
+    return path
+  end
 
   setup(function()
-    nginx = support.nginx()
-    path = support.folder() .. "/script.lua"
-    local file <close> = assert(io.open(path, "w"))
-    assert(file:write(SCRIPT))
-    local port = support.refused_port
-    refused = ("http://127.0.0.1:%d/"):format(port)
+    local nginx, certificates = support.nginx(), support.certificates()
+    local refused = ("http://127.0.0.1:%d/"):format(support.refused_port)
+    scripts = {
+      asking = { write("asking.lua", ASKING), nginx.http, nginx.https, nginx.ca,
+        refused, certificates.client.both, certificates.pin },
+      sending = { write("sending.lua", SENDING), nginx.http,
+        write("sent", ("sent"):rep(1000)), support.folder() .. "/new" },
+    }
   end)
 
   -- Runs the host; returns how many states it made, and how many scripts ended
   -- with an error.
-  local function run(mode)
-    local certificates = support.certificates()
+  local function run(mode, which)
     local child <close> = assert(posix.spawn {
-      support.build .. "/spec/oom", mode, path, nginx.http, nginx.https,
-      nginx.ca, refused, certificates.client.both, certificates.pin,
       stderr = true, preload = true,
       env = { LUA_PATH = package.path, LUA_CPATH = package.cpath,
         LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false,
         LD_PRELOAD = sanitizer() or false },
+      support.build .. "/spec/oom", mode, table.unpack(scripts[which]),
     })
     local out, err, done = child:communicate("", 120)
     assert.is_true(done, "the host is still running")
@@ -169,19 +252,22 @@ describe("Without memory", function()
     return math.tointeger(runs), math.tointeger(errors)
   end
 
-  it("for one allocation nothing is lost: garbage makes room", function()
-    local runs, errors = run("once")
-    assert.is_true(runs > 500)
-    assert.equal(0, errors)
-  end)
+  for _, which in ipairs { "asking", "sending" } do
+    it("for one allocation nothing is lost, " .. which, function()
+      local runs, errors = run("once", which)
+      assert.is_true(runs > 500)
+      assert.equal(0, errors)
+    end)
 
-  it("for one allocation and its repetition, nothing stays open", function()
-    local runs, errors = run("twice")
-    assert.is_true(errors > 500 and errors <= runs)
-  end)
+    it("for one allocation and its repetition, nothing stays open, " .. which,
+      function()
+        local runs, errors = run("twice", which)
+        assert.is_true(errors > 500 and errors <= runs)
+      end)
 
-  it("from an allocation on, nothing stays open", function()
-    local runs, errors = run("on")
-    assert.is_true(errors > 500 and errors <= runs)
-  end)
+    it("from an allocation on, nothing stays open, " .. which, function()
+      local runs, errors = run("on", which)
+      assert.is_true(errors > 500 and errors <= runs)
+    end)
+  end
 end)

@@ -69,6 +69,7 @@ local LOCATIONS = [[
     }
     location = /method { return 200 "$request_method $request_uri"; }
     location /method/ { return 200 "$request_method $request_uri"; }
+    location = /taken { proxy_pass http://unix:@PREFIX@/socket:/method; }
     location = /tls {
       return 200 "$connection $ssl_protocol $ssl_client_s_dn";
     }
