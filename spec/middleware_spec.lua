@@ -879,6 +879,23 @@ describe("A middleware can", function()
     end))
   end)
 
+  -- A retry of its own is no way around it (as of the option `retry`).
+  it("try again until the deadline of the call", function()
+    server:script { "request", "hold" }
+    server:script { "request", { send = OK }, "hold" }
+    local errors = {}
+    client:use(function(request, next)
+      local r
+      for i = 1, 2 do r, errors[i] = next(request) end
+      return r, errors[2]
+    end)
+    assert.is_nil(client:fetch("/", { deadline = 0.1 }))
+    assert.matches("not done by its deadline", errors[1].message)
+    assert.matches("not begun by its deadline", errors[2].message)
+    assert.equal("timeout", errors[2].code)
+    assert.equal(1, server:connections())
+  end)
+
   it("break a circuit: no request, and an error", function()
     answers_one_by_one(BUSY)
     local open = false

@@ -58,7 +58,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->error.code = CW_OK;
   x->transfer = NULL;
   x->id = 0;
-  x->opened = cw_engine_now(c->engine);
+  x->opened = x->called = cw_engine_now(c->engine);
   x->history = NULL;
   x->hops = x->attempts = 0;
   x->alarm = (cw_alarm){.news = &x->news};
@@ -152,7 +152,12 @@ static void start_afresh(cw_exchange *x) {
 /* On the engine's clock; 0: none. */
 static int64_t deadline_of(const cw_exchange *x) {
   double seconds = number(x, CW_OPT_DEADLINE);
-  return seconds > 0 ? x->opened + (int64_t)(seconds * 1e6) : 0;
+  return seconds > 0 ? x->called + (int64_t)(seconds * 1e6) : 0;
+}
+
+static bool is_late(const cw_exchange *x) {
+  int64_t deadline = deadline_of(x);
+  return deadline && cw_engine_now(x->client->engine) >= deadline;
 }
 
 /* Its turn, and the place that it has and has no transfer for. */
@@ -180,6 +185,10 @@ static void enter(cw_exchange *x, cw_engine *e, cw_transfer *t) {
 }
 
 static bool can_begin(cw_exchange *x) {
+  if (is_late(x)) {
+    fail(x, CW_ERR_TIMEOUT, "not begun by its deadline");
+    return false;
+  }
   if (cw_content_rewind(&x->request.content)) return true;
   fail(x, CW_ERR_CLOSED, "the body has been begun and cannot be sent again");
   x->error.retryable = false;
@@ -262,8 +271,7 @@ static void begin(cw_exchange *x) {
 }
 
 static void give_up_waiting(cw_exchange *x) {
-  int64_t deadline = deadline_of(x);
-  bool late = deadline && cw_engine_now(x->client->engine) >= deadline;
+  bool late = is_late(x);
   x->crowded = x->turn.gate == x->gate;
   leave_queues(x);
   cw_error_set(&x->error, late ? CW_ERR_TIMEOUT : CW_ERR_TOO_MANY_OPEN,
@@ -292,6 +300,7 @@ static bool in_queue(cw_exchange *x) {
 void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous) {
   x->attempts = previous->attempts;
   x->opened = previous->opened;
+  x->called = previous->called;
 }
 
 void cw_exchange_start(cw_exchange *x) {
@@ -532,9 +541,9 @@ void cw_exchange_keep_refusal(cw_exchange *x, const cw_error *before) {
 }
 
 bool cw_exchange_overdue(cw_exchange *x) {
-  int64_t now = cw_engine_now(x->client->engine), deadline = deadline_of(x);
+  int64_t now = cw_engine_now(x->client->engine);
   double patience = number(x, CW_OPT_TIMEOUT_CONNECT) * 1e6;
-  return (deadline && now >= deadline) || (double)(now - x->opened) >= patience;
+  return is_late(x) || (double)(now - x->opened) >= patience;
 }
 
 void cw_exchange_give_up_token(cw_exchange *x, cw_code code, const char *why) {

@@ -35,6 +35,7 @@ typedef struct cw_exchange {
   struct cw_exchange *self;   /* itself, when it is its own owner */
   uint64_t id;
   int64_t opened; /* when, on the engine's clock */
+  int64_t called; /* from when its deadline counts */
   cw_site site;   /* the line that asked */
   const char *opener;
   cw_link held;      /* in the ring of what a task has opened */

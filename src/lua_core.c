@@ -97,9 +97,17 @@ void cwl_push_site(lua_State *L, const cw_site *site) {
   lua_pushfstring(L, "%s:%d", site->source, site->line);
 }
 
-void cwl_given_site(lua_State *L, int index, cw_site *site) {
-  const cw_site *given = lua_touserdata(L, index);
-  if (given) *site = *given;
+/* Who has called for what a middleware opens, and when. */
+typedef struct call {
+  cw_site site;
+  int64_t at; /* on the engine's clock */
+} call;
+
+void cwl_given_call(lua_State *L, int index, cw_exchange *x) {
+  const call *given = lua_touserdata(L, index);
+  if (!given) return;
+  x->site = given->site;
+  x->called = given->at;
 }
 
 int cwl_raise(lua_State *L, const char *format, ...) {
@@ -223,10 +231,12 @@ static int m_home(lua_State *L) {
   return 0;
 }
 
-/* site() -> the line that called, for open */
-static int m_site(lua_State *L) {
-  cw_site *site = lua_newuserdatauv(L, sizeof *site, 0);
-  cwl_site(L, lua_touserdata(L, CWL_STATE), 1, site);
+/* call() -> the line that called, and when, for open */
+static int m_call(lua_State *L) {
+  const cwl_state *s = cwl_state_of(L);
+  call *c = lua_newuserdatauv(L, sizeof *c, 0);
+  cwl_site(L, s, 1, &c->site);
+  c->at = cw_engine_now(s->engine);
   return 1;
 }
 
@@ -352,7 +362,7 @@ static int m_features(lua_State *L) {
 static const luaL_Reg functions[] = {
   {"home", m_home}, {"stats", m_stats},       {"limits", m_limits},
   {"type", m_type}, {"features", m_features}, {"raise", m_raise},
-  {"site", m_site}, {"where", m_where},       {"tell", m_tell},
+  {"call", m_call}, {"where", m_where},       {"tell", m_tell},
   {NULL, NULL},
 };
 

@@ -68,8 +68,8 @@ void *cwl_test(lua_State *L, int index, const void *metatable);
 /* The line that called: the first Lua frame outside curlew, from 'level' up. */
 void cwl_site(lua_State *L, const cwl_state *s, int level, cw_site *site);
 
-/* Copies what the site at 'index' says, if there is one (site() in Lua). */
-void cwl_given_site(lua_State *L, int index, cw_site *site);
+/* Has 'x' be of the call at 'index', if there is one (call() in Lua). */
+void cwl_given_call(lua_State *L, int index, cw_exchange *x);
 
 /* As luaL_error, but blames the line of the caller's own that called. */
 __attribute__((noreturn)) int cwl_raise(lua_State *L, const char *format, ...);

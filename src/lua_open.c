@@ -18,7 +18,7 @@
 #include "lua_wait.h"
 
 /* Where what open makes, and its arguments, stand on the stack. */
-enum { RESPONSE = 1, CLIENT, METHOD, URL, OPTIONS, PREVIOUS, SITE };
+enum { RESPONSE = 1, CLIENT, METHOD, URL, OPTIONS, PREVIOUS, CALL };
 
 /* What a continuation is to take up: bits of its context. */
 enum {
@@ -304,7 +304,7 @@ static void follow_previous(lua_State *L, cw_exchange *x) {
 ** closes it, should a wait not come back. */
 static int open(lua_State *L, cwl_form form) {
   cwl_state *s = cwl_state_of(L);
-  lua_settop(L, SITE - 1);
+  lua_settop(L, CALL - 1);
   cw_client *c = cwl_check_client(L, CLIENT - 1);
   cwl_check_url(L, URL - 1);
   cwl_tell_leaks(L, s);
@@ -316,7 +316,7 @@ static int open(lua_State *L, cwl_form form) {
   cw_exchange *x = b->x;
   if (!x) return cwl_raise(L, "not enough memory");
   cwl_site(L, s, 2, &x->site); /* 1 is the verb, which called us */
-  cwl_given_site(L, SITE, &x->site);
+  cwl_given_call(L, CALL, x);
   x->opener = cwl_opener(L, s);
   x->patient = cwl_pauses(L, s);
   cwl_hold(s, x);
@@ -327,9 +327,9 @@ static int open(lua_State *L, cwl_form form) {
   return opened_k(L, LUA_OK, 0);
 }
 
-/* open(client, method | nil, url, options | nil [, previous [, site]])
+/* open(client, method | nil, url, options | nil [, previous [, call]])
 ** -> response | nil, err. 'previous' is a response whose request is made again,
-** 'site' who is said to have asked. */
+** 'call' what has asked for it, where that is another. */
 static int m_open(lua_State *L) { return open(L, CWL_RESPONSE); }
 
 /* The same -> iterator, nil, nil, what its loop closes; a failure is raised */

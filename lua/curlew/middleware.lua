@@ -54,7 +54,7 @@ local function send(call, request)
     if type(url) ~= "string" then error(url, 0) end -- a codec's, or a hook's
     core.raise(url)
   end
-  return core.open(call.client, nil, url, options, call.previous, call.site)
+  return core.open(call.client, nil, url, options, call.previous, call.called)
 end
 
 local run
@@ -109,7 +109,7 @@ end
 function middleware.call(client, words, encode_json, method, url, options)
   return {
     client = client, words = words, encode_json = encode_json,
-    chain = words.chain, site = core.site(),
+    chain = words.chain, called = core.call(),
     request = shape.together(method, url, options),
   }
 end
