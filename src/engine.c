@@ -271,6 +271,11 @@ static void count_opened(cw_transfer *t) {
   }
 }
 
+/* libcurl's limit cannot say so. */
+static void keep_none(const cw_engine *e, cw_transfer *t) {
+  if (e->idle_connections == 0) cw_transfer_forbid_reuse(t);
+}
+
 bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   t->counters[0] = &e->ledger.counters;
   t->moved = cw_engine_now(e);
@@ -290,7 +295,7 @@ bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   cw_list_append(ring, &t->client_link);
   count_opened(t);
   size_pool(e);
-  if (e->idle_connections == 0) cw_transfer_forbid_reuse(t);
+  keep_none(e, t);
   cw_engine_want(e, t, true);
   return true;
 }
@@ -394,6 +399,7 @@ static bool start_again(cw_engine *e, cw_transfer *t) {
             curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
   e->running = false;
   count_closed(e);
+  keep_none(e, t);
   if (!ok)
     cw_error_set(t->error, CW_ERR_MEMORY, CW_PHASE_REQUEST, "out of memory");
   return ok;

@@ -273,7 +273,10 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   bool fit = t->connection == 0 ||
              t->calls.take(t->calls.data, t->connection, local_port, t->socket);
   t->refused = !fit && !t->fresh; /* once, whatever happens */
-  if (t->refused) return CURL_PREREQFUNC_ABORT;
+  if (t->refused) {
+    cw_transfer_forbid_reuse(t); /* else, over HTTP/2, it would be kept */
+    return CURL_PREREQFUNC_ABORT;
+  }
   t->worn |= t->connected; /* libcurl tries again, on another connection */
   /* What it said before, of that one or of dead ones that it has closed for
   ** this transfer, explains nothing that comes now. */
@@ -405,15 +408,19 @@ static bool only_once(const cw_request *r) {
          cw_settings_find(&r->own, r->defaults, CW_OPT_UNIX);
 }
 
+static CURLcode allow_reuse(cw_transfer *t) {
+  if (!t->forbids_reuse) return CURLE_OK;
+  t->forbids_reuse = false;
+  return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+}
+
 /* What was set for the last exchange alone, while it went on. */
 static CURLcode undo_once(cw_transfer *t) {
-  CURLcode rc = CURLE_OK;
-  if (t->forbids_reuse)
-    rc = curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+  CURLcode rc = allow_reuse(t);
   if (t->fresh && !rc)
     rc = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L);
   if (t->traces && !rc) rc = curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 0L);
-  t->forbids_reuse = t->fresh = t->traces = false;
+  t->fresh = t->traces = false;
   return rc;
 }
 
@@ -606,7 +613,9 @@ bool cw_transfer_again(cw_transfer *t) {
   t->socket = CURL_SOCKET_BAD;
   enter_phase(t);
   t->fresh = true;
-  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK;
+  CURLcode rc = only_once(t->request) ? CURLE_OK : allow_reuse(t);
+  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+  return rc == CURLE_OK;
 }
 
 static bool sends_nothing(const cw_transfer *t) {
