@@ -631,6 +631,24 @@ describe("An answer that comes early", function()
     end)
   end
 
+  -- libcurl stops an upload only where the connection is to be used again.
+  local lasting = {
+    ["to its length"] = "Content-Length: 70000\r\nConnection: close\r\n",
+    ["to the end of the connection"] = "",
+  }
+  for name, fields in pairs(lasting) do
+    it("is read " .. name .. ", while a function's upload stands", function()
+      local text = ("x"):rep(70000)
+      server:script { "head", { send = "HTTP/1.1 413 Content Too Large\r\n"
+        .. fields .. "\r\n" }, "wait", { send = text }, "close" }
+      local piece = ("x"):rep(KIB)
+      local r <close> = assert(client:post(server.url,
+        { body = function() return piece end }))
+      server:go()
+      assert.equal(text, assert(r:text()))
+    end)
+  end
+
   it("is refused by check", function()
     server:script { "head", { send = TOO_LARGE }, "wait" }
     local page, err = fetch(server.url, { method = "POST",

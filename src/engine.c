@@ -94,6 +94,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
   if (t && what == CURL_POLL_REMOVE && !t->connected)
     cw_watch_doubt(&e->watch, fd);
+  if (t && what == CURL_POLL_REMOVE) cw_transfer_unwatched(t);
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
   cw_watch_set(&e->watch, fd, events[what]);
@@ -571,6 +572,7 @@ static void update_phases(cw_engine *e) {
   while (!cw_list_empty(&e->new_phase)) {
     cw_transfer *t = CW_LIST_ENTRY(e->new_phase.next, cw_transfer, phase_link);
     cw_list_remove(&t->phase_link);
+    if (t->unwatched) cw_engine_resume(e, t);
     cw_deadlines_update(&e->deadlines, t);
   }
 }

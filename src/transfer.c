@@ -576,7 +576,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = false;
+  t->undecided = t->unwatched = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = request->content.kind != CW_CONTENT_NONE;
@@ -791,8 +791,20 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
                  "the connection was closed inside the headers");
 }
 
+/* The end of an answer on a connection that is not used again ends an upload,
+** too; but one that is paused libcurl takes for unfinished, and would do
+** nothing until it is resumed. */
+void cw_transfer_unwatched(cw_transfer *t) {
+  size_t part;
+  if (!t->response || !t->response->final || t->body->paused) return;
+  if (!cw_content_hungry(t->content, &part)) return;
+  t->unwatched = true;
+  enter_phase(t);
+}
+
 void cw_transfer_resume(cw_transfer *t) {
   cw_body *b = t->body;
+  t->unwatched = false;
   bool room = b->paused && !cw_body_full(b, 1);
   int paused = b->paused && !room ? CURLPAUSE_RECV : CURLPAUSE_CONT;
   b->paused = paused == CURLPAUSE_RECV; /* the callback may set it at once */

@@ -104,6 +104,7 @@ typedef struct cw_transfer {
   cw_link client_link;
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
+  bool unwatched;       /* to be resumed: its end has been overlooked */
   cw_alarm alarm;       /* for when it is too late */
   bool entered;         /* in the multi */
   curl_socket_t socket; /* that libcurl last wanted watched for it */
@@ -152,6 +153,9 @@ void cw_transfer_done(cw_transfer *t, CURLcode result);
 ** for what goes. Fills the body before it returns. Never from a callback of
 ** libcurl's. */
 void cw_transfer_resume(cw_transfer *t);
+
+/* libcurl looks at its socket no longer. From the callback that says so. */
+void cw_transfer_unwatched(cw_transfer *t);
 
 /* From now on what comes is dropped. False: not worth it, since more than the
 ** limit is known to be outstanding. */
