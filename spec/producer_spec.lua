@@ -613,6 +613,28 @@ describe("An answer that comes before the end", function()
     assert.equal(MIB, #page.body)
     assert.equal("onetwo", (arrived()))
   end)
+
+  -- libcurl gives the upload up at the end of such an answer, without a word.
+  local ends = {
+    ["of its length"] = { 70000, "Content-Length: 70000\r\n" },
+    ["of the connection"] = { 7000, "" },
+  }
+  for name, case in pairs(ends) do
+    it("and accepts, and closes, is read to the end " .. name, function()
+      local length, field = table.unpack(case)
+      local answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n" .. field
+        .. "\r\n" .. ("y"):rep(length)
+      server:script { "head", { take = 8 }, { send = answer }, "close" }
+      local calls = 0
+      local page = assert(put(function()
+        calls = calls + 1
+        if calls > 1 and server:sent() < #answer then return "" end
+        return calls < 1000 and "piece" or nil
+      end))
+      assert.equal(length, #page.body)
+      assert.is_true(calls < 1000)
+    end)
+  end
 end)
 
 describe("Whatever the sizes of its pieces", function()

@@ -94,7 +94,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
   if (t && what == CURL_POLL_REMOVE && !t->connected)
     cw_watch_doubt(&e->watch, fd);
-  if (t && what == CURL_POLL_REMOVE) cw_transfer_unwatched(t);
+  if (t) cw_transfer_watched(t, what);
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
   cw_watch_set(&e->watch, fd, events[what]);

@@ -361,11 +361,11 @@ static bool is_given(cw_content *c) {
 }
 
 /* An answer that comes while the content goes out is the answer; what is left
-** of that is still sent unless it is a refusal, where libcurl stops. */
+** of that is still sent unless it is a refusal, or libcurl stops. */
 static bool still_sends(cw_exchange *x) {
   cw_content *c = &x->request.content;
   return x->response.status < 400 && is_given(c) && !cw_content_sent(c) &&
-         !redirects(x);
+         !redirects(x) && !cw_transfer_stopped(x->transfer);
 }
 
 /* libcurl takes what is paused for unfinished, even what it has stopped. */
@@ -500,8 +500,8 @@ void cw_exchange_nap(cw_exchange *x) {
 }
 
 cw_content *cw_exchange_hungry(cw_exchange *x, size_t *part) {
-  bool answered = x->response.final && !still_sends(x);
-  if (!x->transfer || answered || cw_exchange_waits(x)) return NULL;
+  if (!x->transfer || cw_exchange_waits(x)) return NULL;
+  if (x->response.final && !still_sends(x)) return NULL;
   return cw_content_hungry(&x->request.content, part);
 }
 

@@ -576,7 +576,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = t->unwatched = false;
+  t->undecided = t->unwatched = t->writes = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = request->content.kind != CW_CONTENT_NONE;
@@ -791,13 +791,27 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
                  "the connection was closed inside the headers");
 }
 
-/* The end of an answer on a connection that is not used again ends an upload,
-** too; but one that is paused libcurl takes for unfinished, and would do
-** nothing until it is resumed. */
-void cw_transfer_unwatched(cw_transfer *t) {
+/* The end of an answer ends the upload, too, where the connection is not used
+** again. libcurl does not say so, but there is something to write, and no wish
+** to. (Over HTTP/2 it may only wait for a window.) */
+bool cw_transfer_stopped(const cw_transfer *t) {
   size_t part;
-  if (!t->response || !t->response->final || t->body->paused) return;
-  if (!cw_content_hungry(t->content, &part)) return;
+  return t->response->final && cw_transfer_speaks_http1(t) && !t->writes &&
+         !cw_content_sent(t->content) && !cw_content_hungry(t->content, &part);
+}
+
+/* An upload that is paused at that moment libcurl takes for unfinished, and
+** would do nothing until it is resumed. */
+static bool overlooks_end(const cw_transfer *t) {
+  size_t part;
+  return !t->body->paused && cw_content_hungry(t->content, &part);
+}
+
+void cw_transfer_watched(cw_transfer *t, int what) {
+  t->writes = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+  if (!t->response || !t->response->final) return;
+  if (cw_transfer_stopped(t)) touch(t);
+  if (what != CURL_POLL_REMOVE || !overlooks_end(t)) return;
   t->unwatched = true;
   enter_phase(t);
 }

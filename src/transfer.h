@@ -105,6 +105,7 @@ typedef struct cw_transfer {
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
   bool unwatched;       /* to be resumed: its end has been overlooked */
+  bool writes;          /* libcurl waits until it can write */
   cw_alarm alarm;       /* for when it is too late */
   bool entered;         /* in the multi */
   curl_socket_t socket; /* that libcurl last wanted watched for it */
@@ -154,8 +155,12 @@ void cw_transfer_done(cw_transfer *t, CURLcode result);
 ** libcurl's. */
 void cw_transfer_resume(cw_transfer *t);
 
-/* libcurl looks at its socket no longer. From the callback that says so. */
-void cw_transfer_unwatched(cw_transfer *t);
+/* What libcurl waits for at its socket (CURL_POLL_...). From the callback that
+** says so. */
+void cw_transfer_watched(cw_transfer *t, int what);
+
+/* Whether libcurl has given its upload up without a word. */
+bool cw_transfer_stopped(const cw_transfer *t);
 
 /* From now on what comes is dropped. False: not worth it, since more than the
 ** limit is known to be outstanding. */
