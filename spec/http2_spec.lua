@@ -207,23 +207,19 @@ describe("Of frames", function()
   end)
 
   teardown(function() server:close() end)
-  before_each(function() server:reset() end)
-
   -- No connection stays that the server ends by its reset: libcurl closes it
   -- in the course of a later request, and says of that what befell this one.
   local before
-  local function keep_none()
-    before = before or http.limits()
+  before_each(function()
+    before = http.limits()
     http.limits { idle_connections = 1 }
     repeat -- each that comes back has one closed
       assert(http.fetch(support.nginx().http .. "/small"))
       local held = http.stats().connections
     until held.opened - held.closed <= 1
-  end
-  after_each(function()
-    if before then http.limits(before) end
-    before = nil
+    server:reset()
   end)
+  after_each(function() http.limits(before) end)
 
   local function script(...)
     server:script { "request", { pieces = { ... } }, "hold" }
@@ -256,7 +252,8 @@ describe("Of frames", function()
     for _, pieces in ipairs(ways) do
       server:reset()
       local _, err = fetch(table.unpack(pieces))
-      assert.same({ "too_large", "headers" }, { err.code, err.phase })
+      assert.same({ "too_large", "headers" }, { err.code, err.phase },
+        err.message)
     end
   end)
 
@@ -268,7 +265,6 @@ describe("Of frames", function()
     ENHANCE_YOUR_CALM = "closed", PROTOCOL_ERROR = "protocol",
     FLOW_CONTROL_ERROR = "protocol", STREAM_CLOSED = "protocol" } do
     it(("a reset by %s is told as %s"):format(code, told), function()
-      keep_none()
       local _, err = fetch(h2.reset(code))
       assert.same({ told, "headers", told == "closed" },
         { err.code, err.phase, err.retryable })
@@ -284,7 +280,6 @@ describe("Of frames", function()
 
   for _, how in ipairs { "close", "cut", "reset" } do
     it("a connection's end by " .. how .. " is never a success", function()
-      keep_none()
       local cut = how == "reset" and "closed" or "truncated"
       local cases = { { "", "closed", "headers" }, { LENGTH, cut, "body" },
         { HALF, cut, "body" }, { HEAD .. h2.data("undeclared"), cut, "body" } }
