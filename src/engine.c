@@ -254,8 +254,8 @@ void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
 }
 
 /* libcurl looks at its limit when a connection comes back, and counts those in
-** use with the idle ones: of those open the one that ends then is no longer. It
-** takes 0 for none. */
+** use with the idle ones: of those open the one that ends then is no longer. 0
+** is no limit to it. */
 static void size_pool(cw_engine *e) {
   size_t open = cw_engine_open(e);
   size_t pool = (open > 0 ? open - 1 : 0) + e->idle_connections;
@@ -272,7 +272,7 @@ static void count_opened(cw_transfer *t) {
   }
 }
 
-/* libcurl's limit cannot say so. */
+/* Where no connection is to stay, which libcurl's limit cannot say. */
 static void keep_none(const cw_engine *e, cw_transfer *t) {
   if (e->idle_connections == 0) cw_transfer_forbid_reuse(t);
 }

@@ -800,11 +800,12 @@ bool cw_transfer_stopped(const cw_transfer *t) {
          !cw_content_sent(t->content) && !cw_content_hungry(t->content, &part);
 }
 
-/* An upload that is paused at that moment libcurl takes for unfinished, and
-** would do nothing until it is resumed. */
+/* One that is paused at that moment libcurl takes for unfinished, and would do
+** nothing until it is resumed: that of a refusal, which gets no more pieces. */
 static bool overlooks_end(const cw_transfer *t) {
   size_t part;
-  return !t->body->paused && cw_content_hungry(t->content, &part);
+  return t->response->status >= 400 && !t->body->paused &&
+         cw_content_hungry(t->content, &part);
 }
 
 void cw_transfer_watched(cw_transfer *t, int what) {
