@@ -589,6 +589,8 @@ static void run_deadlines(cw_engine *e) {
     } else if (t->eager && t->eager <= e->now) {
       t->eager = 0;
       add_news(e, t->news);
+    } else if (t->look_at && t->look_at <= e->now) {
+      if (cw_transfer_stands_still(t)) finish(e, t, CURLE_OK);
     } else {
       cw_transfer_too_late(t);
       leave(e, t, CW_BY_TIMEOUT);

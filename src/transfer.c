@@ -19,7 +19,8 @@ enum {
   INTERIM_MAX = 32, /* 1xx responses before a final one */
   /* A piece of 64 KiB goes out as one chunk: libcurl keeps 12 bytes for what
   ** stands around it. */
-  UPLOAD_BUFFER = 64 * 1024 + 12
+  UPLOAD_BUFFER = 64 * 1024 + 12,
+  LOOK_US = 50000
 };
 
 static void touch(cw_transfer *t) {
@@ -33,6 +34,12 @@ static void enter_phase(cw_transfer *t) {
   t->moved = *t->now;
   if (cw_list_empty(&t->phase_link))
     cw_list_append(t->new_phase, &t->phase_link);
+}
+
+static int64_t measured(const cw_transfer *t, CURLINFO what) {
+  curl_off_t value = 0;
+  curl_easy_getinfo(t->easy, what, &value);
+  return value;
 }
 
 /* Header callback --------------------------------------------------------- */
@@ -91,6 +98,18 @@ static bool asks_again(cw_transfer *t) {
   return probed || (t->rounds && challenges(t->response));
 }
 
+/* With its answer a server may take leave of an upload (RFC 9113 section 8.1).
+** libcurl 7.88 goes on, and writes nothing, for ever: so it is looked at. */
+static void look_at_upload(cw_transfer *t) {
+  int64_t length = t->response->length;
+  bool whole = length >= 0 && t->body->came == (uint64_t)length;
+  if (!whole || cw_transfer_speaks_http1(t)) return;
+  if (t->content->kind == CW_CONTENT_NONE) return;
+  t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
+  t->look_at = *t->now + LOOK_US;
+  enter_phase(t);
+}
+
 static size_t end_of_block(cw_transfer *t, size_t n) {
   t->in_block = false;
   if (interim(t->response->status)) {
@@ -105,6 +124,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   if (t->undecided) return n;
   t->head_round = *t->round;
   make_final(t);
+  look_at_upload(t);
   return n;
 }
 
@@ -208,7 +228,9 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
     t->body->paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }
-  return cw_body_put(t->body, bytes, n) ? n : 0;
+  if (!cw_body_put(t->body, bytes, n)) return 0;
+  look_at_upload(t);
+  return n;
 }
 
 /* Content callbacks ------------------------------------------------------- */
@@ -586,7 +608,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;
-  t->deadline = t->eager = 0;
+  t->deadline = t->eager = t->look_at = 0;
   t->socket = CURL_SOCKET_BAD;
   t->https = request->url->https;
   t->host = request->url;
@@ -599,12 +621,6 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   CURLcode rc = set_all(t, request);
   if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
   return rc == CURLE_OK;
-}
-
-static int64_t measured(const cw_transfer *t, CURLINFO what) {
-  curl_off_t value = 0;
-  curl_easy_getinfo(t->easy, what, &value);
-  return value;
 }
 
 bool cw_transfer_again(cw_transfer *t) {
@@ -817,6 +833,13 @@ void cw_transfer_watched(cw_transfer *t, int what) {
   enter_phase(t);
 }
 
+bool cw_transfer_stands_still(cw_transfer *t) {
+  int64_t before = t->uploaded;
+  t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
+  t->look_at = *t->now + LOOK_US;
+  return t->writes && t->uploaded == before;
+}
+
 void cw_transfer_resume(cw_transfer *t) {
   cw_body *b = t->body;
   t->unwatched = false;
@@ -855,6 +878,7 @@ int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
   *us = 0;
   if (t->deadline) due = t->deadline;
   if (t->eager && t->eager < due) due = t->eager;
+  if (t->look_at && t->look_at < due) due = t->look_at;
   if (!t->wanted || starves(t)) return due;
   *us = t->connect_us;
   const char *limit = "timeout.connect";

@@ -106,6 +106,8 @@ typedef struct cw_transfer {
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
   bool unwatched;       /* to be resumed: its end has been overlooked */
   bool writes;          /* libcurl waits until it can write */
+  int64_t look_at;      /* when to look whether it still sends; 0: never */
+  int64_t uploaded;     /* bytes, at the last look */
   cw_alarm alarm;       /* for when it is too late */
   bool entered;         /* in the multi */
   curl_socket_t socket; /* that libcurl last wanted watched for it */
@@ -161,6 +163,10 @@ void cw_transfer_watched(cw_transfer *t, int what);
 
 /* Whether libcurl has given its upload up without a word. */
 bool cw_transfer_stopped(const cw_transfer *t);
+
+/* At 'look_at': whether nothing of its upload has gone out since the last look,
+** though libcurl could write, and the answer is whole: that is all. */
+bool cw_transfer_stands_still(cw_transfer *t);
 
 /* From now on what comes is dropped. False: not worth it, since more than the
 ** limit is known to be outstanding. */
