@@ -577,6 +577,11 @@ static void update_phases(cw_engine *e) {
   }
 }
 
+static bool writable(const cw_transfer *t) {
+  struct pollfd socket = {.fd = (int)t->socket, .events = POLLOUT};
+  return poll(&socket, 1, 0) > 0;
+}
+
 /* After what has come was looked at: who was late only because nobody looked
 ** is not. */
 static void run_deadlines(cw_engine *e) {
@@ -590,7 +595,7 @@ static void run_deadlines(cw_engine *e) {
       t->eager = 0;
       add_news(e, t->news);
     } else if (t->look_at && t->look_at <= e->now) {
-      if (cw_transfer_stands_still(t)) finish(e, t, CURLE_OK);
+      if (cw_transfer_stands_still(t) && writable(t)) finish(e, t, CURLE_OK);
     } else {
       cw_transfer_too_late(t);
       leave(e, t, CW_BY_TIMEOUT);

@@ -165,7 +165,8 @@ void cw_transfer_watched(cw_transfer *t, int what);
 bool cw_transfer_stopped(const cw_transfer *t);
 
 /* At 'look_at': whether nothing of its upload has gone out since the last look,
-** though libcurl could write, and the answer is whole: that is all. */
+** though libcurl would write, and the answer is whole. If its socket could be
+** written to, too, that is all. */
 bool cw_transfer_stands_still(cw_transfer *t);
 
 /* From now on what comes is dropped. False: not worth it, since more than the
