@@ -889,7 +889,7 @@ describe("A middleware can", function()
       for i = 1, 2 do r, errors[i] = next(request) end
       return r, errors[2]
     end)
-    assert.is_nil(client:fetch("/", { deadline = 0.1 }))
+    assert.is_nil(client:fetch("/", { deadline = 0.3 }))
     assert.matches("not done by its deadline", errors[1].message)
     assert.matches("not begun by its deadline", errors[2].message)
     assert.equal("timeout", errors[2].code)
