@@ -13,7 +13,8 @@ enum { KEPT = 1, MOVED_TO };
 cwl_box *cwl_new_box(lua_State *L) {
   cwl_box *b = lua_newuserdatauv(L, sizeof *b, MOVED_TO);
   memset(b, 0, sizeof *b);
-  luaL_setmetatable(L, "curlew.response");
+  lua_getiuservalue(L, CWL_STATE, CWL_METATABLE);
+  lua_setmetatable(L, -2);
   return b;
 }
 

@@ -31,14 +31,15 @@ typedef struct cwl_state {
 } cwl_state;
 
 enum {
-  CWL_LIVE = 1, /* weak values: [exchange] = response, of those handed out */
-  CWL_DRIVER,   /* function, while there are tasks (lua_wait) */
-  CWL_LOOP,     /* function, or nil (lua_wait) */
-  CWL_TASKS,    /* weak keys: [thread] = its seat (lua_task) */
-  CWL_TOKENS,   /* weak keys: [function] = what it said (lua_token) */
-  CWL_ENDS,     /* [exchange] = function, once its response is collected */
-  CWL_WIRES,    /* weak keys: [request] = what else was sent */
-  CWL_HOME,     /* the string behind 'home' */
+  CWL_LIVE = 1,  /* weak values: [exchange] = response, of those handed out */
+  CWL_DRIVER,    /* function, while there are tasks (lua_wait) */
+  CWL_LOOP,      /* function, or nil (lua_wait) */
+  CWL_TASKS,     /* weak keys: [thread] = its seat (lua_task) */
+  CWL_TOKENS,    /* weak keys: [function] = what it said (lua_token) */
+  CWL_ENDS,      /* [exchange] = function, once its response is collected */
+  CWL_WIRES,     /* weak keys: [request] = what else was sent */
+  CWL_METATABLE, /* of responses */
+  CWL_HOME,      /* the string behind 'home' */
   CWL_VALUES = CWL_HOME
 };
 

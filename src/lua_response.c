@@ -326,6 +326,8 @@ void cwl_open_response(lua_State *L, int state) {
   cwl_type(L, "curlew.response", metamethods, methods, state);
   luaL_getmetatable(L, "curlew.response");
   ((cwl_state *)lua_touserdata(L, state))->response = lua_topointer(L, -1);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, state, CWL_METATABLE);
   lua_pushvalue(L, state);
   lua_getfield(L, -2, "__index");
   cwl_open_read(L, state);
