@@ -614,6 +614,25 @@ describe("An answer that comes before the end", function()
     assert.equal("onetwo", (arrived()))
   end)
 
+  it("and accepts costs no rounds while the function waits", function()
+    server:script { "head", { take = 8 }, { send = OK }, "request", "hold" }
+    local scheduler <close> = new_scheduler()
+    local calls, rounds, slept, page = 0, 0, false, nil
+    scheduler.spawn(function()
+      page = assert(put(function()
+        calls = calls + 1
+        if calls == 1 then return "piece" end
+        if slept then return nil end
+        slept = server:sent() == #OK
+        if slept then http.sleep(0.1) end
+        return ""
+      end))
+    end)
+    repeat rounds = rounds + 1 until not scheduler.round()
+    assert.equal("ok", page.body)
+    assert.is_true(rounds < 200, rounds .. " rounds")
+  end)
+
   -- libcurl gives the upload up at the end of such an answer, without a word.
   local ends = {
     ["of its length"] = { 70000, "Content-Length: 70000\r\n" },

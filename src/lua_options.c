@@ -377,7 +377,8 @@ static void read_field(lua_State *L, cw_headers *list) {
 ** whatever raises. Entries of the list part come first and in order, the others
 ** after it. */
 static void read_fields(lua_State *L, int value, const cw_option *row,
-                        cw_settings *s) {
+                        cw_settings *s, cw_option_id id) {
+  (void)id; /* there is one of the kind */
   if (!lua_istable(L, value)) expected(L, row, value);
   cw_headers *list = cw_headers_new();
   if (!list) out_of_memory(L);
@@ -447,73 +448,49 @@ static void read_resolve(lua_State *L, int value, const cw_option *row,
 
 /* One option -------------------------------------------------------------- */
 
+static void read_boolean(lua_State *L, int value, const cw_option *row,
+                         cw_settings *s, cw_option_id id) {
+  if (!lua_isboolean(L, value)) expected(L, row, value);
+  cw_settings_number(s, id, lua_toboolean(L, value));
+}
+
+/* It is in the url by now, if it was one. */
+static void read_query(lua_State *L, int value, const cw_option *row,
+                       cw_settings *s, cw_option_id id) {
+  (void)s, (void)id;
+  if (!lua_istable(L, value)) expected(L, row, value);
+}
+
+typedef void reader(lua_State *L, int value, const cw_option *row,
+                    cw_settings *s, cw_option_id id);
+
+static reader *const readers[CW_KIND_COUNT] = {
+  [CW_KIND_BODY] = note_value,     [CW_KIND_BOOLEAN] = read_boolean,
+  [CW_KIND_CA] = read_tls,         [CW_KIND_CHECK] = read_check,
+  [CW_KIND_CHOICE] = read_choice,  [CW_KIND_CONDITIONS] = read_conditions,
+  [CW_KIND_FIELDS] = read_fields,  [CW_KIND_FILE] = note_value,
+  [CW_KIND_FUNCTION] = note_value, [CW_KIND_HANDLE] = note_value,
+  [CW_KIND_INTEGER] = read_number, [CW_KIND_IP] = read_ip,
+  [CW_KIND_NAMES] = read_names,    [CW_KIND_PAIR] = read_pair,
+  [CW_KIND_PARTS] = note_value,    [CW_KIND_PEM] = read_tls,
+  [CW_KIND_PIN] = read_tls,        [CW_KIND_PROXY] = read_text,
+  [CW_KIND_QUERY] = read_query,    [CW_KIND_RESOLVE] = read_resolve,
+  [CW_KIND_SECONDS] = read_number, [CW_KIND_SHA256] = read_text,
+  [CW_KIND_TEXT] = read_text,      [CW_KIND_TOKEN] = read_text,
+  [CW_KIND_TOKEN68] = read_token,  [CW_KIND_VALUE] = note_value,
+};
+
 static void read_value(lua_State *L, int value, cw_settings *s,
                        cw_option_id id) {
   const cw_option *row = &cw_options[id];
   bool is_false = lua_isboolean(L, value) && !lua_toboolean(L, value);
   if (is_false && row->kind == CW_KIND_PROXY) {
     if (!cw_settings_text(s, id, "")) out_of_memory(L);
-    return;
-  }
-  if (is_false && row->kind != CW_KIND_BOOLEAN && row->kind != CW_KIND_CHECK) {
+  } else if (is_false && row->kind != CW_KIND_BOOLEAN &&
+             row->kind != CW_KIND_CHECK) {
     cw_settings_unset(s, id);
-    return;
-  }
-  switch (row->kind) {
-  case CW_KIND_BODY:
-  case CW_KIND_FILE:
-  case CW_KIND_FUNCTION:
-  case CW_KIND_HANDLE:
-  case CW_KIND_PARTS:
-  case CW_KIND_VALUE:
-    note_value(L, value, row, s, id);
-    break;
-  case CW_KIND_BOOLEAN:
-    if (!lua_isboolean(L, value)) expected(L, row, value);
-    cw_settings_number(s, id, lua_toboolean(L, value));
-    break;
-  case CW_KIND_CA:
-  case CW_KIND_PEM:
-  case CW_KIND_PIN:
-    read_tls(L, value, row, s, id);
-    break;
-  case CW_KIND_CHECK:
-    read_check(L, value, row, s, id);
-    break;
-  case CW_KIND_CHOICE:
-    read_choice(L, value, row, s, id);
-    break;
-  case CW_KIND_CONDITIONS:
-    read_conditions(L, value, row, s, id);
-    break;
-  case CW_KIND_FIELDS:
-    read_fields(L, value, row, s);
-    break;
-  case CW_KIND_NAMES:
-    read_names(L, value, row, s, id);
-    break;
-  case CW_KIND_PAIR:
-    read_pair(L, value, row, s, id);
-    break;
-  case CW_KIND_TOKEN68:
-    read_token(L, value, row, s, id);
-    break;
-  case CW_KIND_INTEGER:
-  case CW_KIND_SECONDS:
-    read_number(L, value, row, s, id);
-    break;
-  case CW_KIND_IP:
-    read_ip(L, value, row, s, id);
-    break;
-  case CW_KIND_RESOLVE:
-    read_resolve(L, value, row, s, id);
-    break;
-  case CW_KIND_QUERY: /* in the url by now, if it was one */
-    if (!lua_istable(L, value)) expected(L, row, value);
-    break;
-  default:
-    read_text(L, value, row, s, id);
-    break;
+  } else {
+    readers[row->kind](L, value, row, s, id);
   }
 }
 
