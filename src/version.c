@@ -21,3 +21,7 @@ cw_features cw_features_of_libcurl(void) {
     .http3 = v->features & CURL_VERSION_HTTP3,
   };
 }
+
+bool cw_libcurl_before(unsigned number) {
+  return curl_version_info(CURLVERSION_NOW)->version_num < number;
+}
