@@ -1,0 +1,65 @@
+--- memory: runs a script in a host whose allocator fails on purpose
+-- (spec/support/oom.c), and the tests that do so.
+
+local assert = require "luassert"
+local support = require "spec.support"
+local posix = support.posix
+
+local memory = {}
+
+-- Seconds that one host may take. Under a sanitizer on a slow machine it takes
+-- minutes; the limit only ends a host that hangs.
+local LIMIT = 900
+
+--- The path of a new file with that text.
+function memory.write(name, text)
+  local path = support.folder() .. "/" .. name
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+  return path
+end
+
+-- Where this process runs under a sanitizer, the host has to as well.
+local function sanitizer()
+  local maps <close> = assert(io.open("/proc/self/maps"))
+  return maps:read("a"):match("/%S*libasan%S*")
+end
+
+-- Runs the host; returns the number of states that it made, and of scripts that
+-- ended with an error.
+local function run(mode, script)
+  local child <close> = assert(posix.spawn {
+    stderr = true, preload = true,
+    env = { LUA_PATH = package.path, LUA_CPATH = package.cpath,
+      LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false,
+      LD_PRELOAD = sanitizer() or false },
+    support.build .. "/spec/oom", mode, table.unpack(script),
+  })
+  local out, err, done = child:communicate("", LIMIT)
+  assert.is_true(done, "the host is still running")
+  local kind, code = child:wait()
+  assert.same({ "exit", 0 }, { kind, code }, err:sub(-1000) .. out:sub(1, 2000))
+  local runs, errors = out:match("^(%d+) runs, (%d+) errors\n$")
+  return math.tointeger(runs), math.tointeger(errors)
+end
+
+--- The tests of a script, by name: each takes the script's path and its
+-- arguments, as a list.
+memory.tests = {
+  ["for one allocation nothing is lost"] = function(script)
+    local runs, errors = run("once", script)
+    assert.is_true(runs > 500)
+    assert.equal(0, errors)
+  end,
+  ["for one allocation and its repetition, nothing stays open"] =
+    function(script)
+      local runs, errors = run("twice", script)
+      assert.is_true(errors > 500 and errors <= runs)
+    end,
+  ["from an allocation on, nothing stays open"] = function(script)
+    local runs, errors = run("on", script)
+    assert.is_true(errors > 500 and errors <= runs)
+  end,
+}
+
+return memory
