@@ -1,5 +1,6 @@
 /* floor: plain libcurl doing the work of bench/get.lua, the measure for it.
 ** One reused handle, safe options set once; headers and body are kept.
+** With BENCH_HANDLES=new each request also makes a handle (handles.h).
 **   floor URL COUNT [show | cold]
 ** prints the CPU seconds, or the last body, or the CPU seconds of the whole
 ** process and its memory in KiB. With BENCH_CA, over HTTP/2, trusting that.
@@ -7,6 +8,7 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "handles.h"
 #include "identity.h"
 #include "usage.h"
 
@@ -54,6 +56,7 @@ static CURL *prepare(const char *url, kept *headers, kept *body) {
 
 static CURLcode get(CURL *easy, kept *headers, kept *body) {
   long status = 0;
+  copy_handle(easy);
   headers->used = body->used = 0;
   CURLcode code = curl_easy_perform(easy);
   if (code != CURLE_OK) return code;

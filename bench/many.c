@@ -1,11 +1,13 @@
 /* many: plain libcurl doing the work of bench/many.lua: GETs by curl_multi, so
 ** many at once, each easy handle used again for the next.
 **   many URL COUNT AT_ONCE
-** Prints the CPU seconds of the GETs.
+** Prints the CPU seconds of the GETs. With BENCH_HANDLES=new each of them also
+** makes a handle (handles.h).
 ** SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <stdbool.h>
 
+#include "handles.h"
 #include "identity.h"
 #include "usage.h"
 
@@ -59,6 +61,7 @@ static bool collect(CURLM *multi, long *left, long *running) {
     if (message->data.result || status != 200) return false;
     headers_of[body - bodies].used = body->used = 0;
     curl_multi_remove_handle(multi, easy);
+    copy_handle(easy);
     if (*left > 0)
       curl_multi_add_handle(multi, easy);
     else

@@ -32,8 +32,22 @@ local function cpu(one, other)
   return micros(a[1] / COUNT), micros(b[1] / COUNT), b.ratio[1]
 end
 
+-- What a new easy handle costs, which both sides have in the rows below.
+local function handles(url)
+  local one = floor .. url .. "/small %d"
+  local b = each(instructions, one, 200, 2200)
+  local before = os.getenv("BENCH_HANDLES")
+  if not before then return end
+  posix.setenv("BENCH_HANDLES", nil)
+  local a = each(instructions, one, 200, 2200)
+  posix.setenv("BENCH_HANDLES", before)
+  line("a GET without and with a new easy handle (before libcurl 8.1.1)",
+    thousands(a), thousands(b), b / a, "-", true)
+end
+
 function requests.sequential(server)
   local url = server.url
+  handles(url)
   local one, other = floor .. url .. "/small %d", get .. url .. "/small %d"
   local a = each(instructions, one, 200, 2200)
   local b = each(instructions, other, 200, 2200)

@@ -4,6 +4,7 @@ package.path = "bench/?.lua;" .. package.path
 package.cpath = os.getenv("CURLEW_BUILD") .. "/spec/?.so;" .. package.cpath
 local bodies = require "bodies"
 local handshakes = require "handshakes"
+local posix = require "posix_support"
 local report = require "report"
 local requests = require "requests"
 local server = require "server"
@@ -41,6 +42,15 @@ local function run(kind, want, options)
   if kind.check then kind.check(nginx) end
   for _, row in ipairs(rows) do row(nginx) end
 end
+
+-- Whether curlew needs a new easy handle for each exchange (src/README.md).
+local function needs_new_handles()
+  local major, minor, patch = require "curlew".features().libcurl
+    :match("^(%d+)%.(%d+)%.(%d+)")
+  return major * 10000 + minor * 100 + patch < 80101
+end
+
+if needs_new_handles() then posix.setenv("BENCH_HANDLES", "new") end
 
 local want = chosen(os.getenv("ROWS") or "")
 report.head()

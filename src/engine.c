@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "deadlines.h"
+#include "version.h"
 #include "watch.h"
 
 enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
@@ -21,8 +22,11 @@ enum { SOON_US = 1000 };
 
 struct cw_engine {
   unsigned refs;
-  unsigned forks; /* of the process, when the engine was made */
-  CURLM *multi;   /* owned */
+  unsigned forks;     /* of the process, when the engine was made */
+  CURLM *multi;       /* owned */
+  CURLSH *share;      /* owned: the TLS sessions of all transfers */
+  cw_transfer *model; /* owned: never entered, copied where a handle serves a
+                      ** single exchange; NULL: not made yet */
   bool closed;
   bool running; /* inside libcurl */
   bool timer_last;
@@ -150,6 +154,14 @@ static bool take_connection(void *data, uint64_t name, int port,
 
 /* Life -------------------------------------------------------------------- */
 
+/* A session is kept with the settings of its connection (CURLOPT_SHARE), and is
+** offered again only by transfers with equal ones. */
+static bool set_up_share(cw_engine *e) {
+  e->share = curl_share_init();
+  return e->share && !curl_share_setopt(e->share, CURLSHOPT_SHARE,
+                                        CURL_LOCK_DATA_SSL_SESSION);
+}
+
 static bool set_up_multi(cw_engine *e) {
   e->multi = curl_multi_init();
   return e->multi &&
@@ -180,8 +192,9 @@ cw_engine *cw_engine_new(void) {
   cw_list_init(&e->new_phase);
   cw_list_init(&e->exchanges);
   cw_gate_init(&e->gate);
-  if (!set_up_multi(e)) {
+  if (!set_up_share(e) || !set_up_multi(e)) {
     curl_multi_cleanup(e->multi);
+    curl_share_cleanup(e->share);
     free(e);
     return NULL;
   }
@@ -204,7 +217,9 @@ void cw_engine_close(cw_engine *e) {
   delist(e);
   while (!cw_list_empty(&e->free))
     cw_transfer_free(CW_LIST_ENTRY(e->free.next, cw_transfer, open_link));
+  cw_transfer_free(e->model);
   curl_multi_cleanup(e->multi);
+  curl_share_cleanup(e->share);
 }
 
 void cw_engine_free(cw_engine *e) {
@@ -226,16 +241,36 @@ int64_t cw_engine_now(cw_engine *e) {
 
 /* Transfers in and out ---------------------------------------------------- */
 
-cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
-  if (!cw_list_empty(&e->free)) {
-    cw_transfer *t = CW_LIST_ENTRY(e->free.previous, cw_transfer, open_link);
-    cw_list_remove(&t->open_link);
-    e->free_count--;
-    return t;
-  }
+static cw_transfer *new_transfer(cw_engine *e, cw_settings *defaults) {
   cw_socket_calls calls = {
     .open = on_open, .close = on_close, .take = take_connection, .data = e};
-  cw_transfer *t = cw_transfer_new(&calls, defaults);
+  return cw_transfer_new(&calls, e->share, defaults);
+}
+
+/* Before 8.1.1 an easy handle keeps a pointer to the last header line of the
+** exchange before. A response whose first line begins with a blank makes
+** libcurl write to that line and free it once more. Offered authentication is
+** kept, too. No option resets either, so each exchange has a new handle. */
+static bool needs_new_handle(void) { return cw_libcurl_before(0x080101); }
+
+static cw_transfer *copy_model(cw_engine *e, cw_settings *defaults) {
+  if (!e->model) e->model = new_transfer(e, defaults);
+  return e->model ? cw_transfer_copy(e->model, e->share) : NULL;
+}
+
+static cw_transfer *take_free(cw_engine *e) {
+  if (cw_list_empty(&e->free)) return NULL;
+  cw_transfer *t = CW_LIST_ENTRY(e->free.previous, cw_transfer, open_link);
+  cw_list_remove(&t->open_link);
+  e->free_count--;
+  return t;
+}
+
+cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
+  cw_transfer *t = take_free(e);
+  if (!t)
+    t =
+      needs_new_handle() ? copy_model(e, defaults) : new_transfer(e, defaults);
   if (!t) return NULL;
   t->now = &e->now;
   t->round = &e->round;
@@ -245,7 +280,7 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
 }
 
 void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
-  if (t->worn || e->free_count == FREE_TRANSFERS) {
+  if (t->worn || needs_new_handle() || e->free_count == FREE_TRANSFERS) {
     cw_transfer_free(t);
     return;
   }

@@ -313,7 +313,20 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
 #define SET(option, value)                                                     \
   if (!rc) rc = curl_easy_setopt(t->easy, option, value)
 
-/* What no request ever changes. */
+/* Options that no request changes and that differ between transfers. */
+static CURLcode set_owner(cw_transfer *t, CURLSH *share) {
+  CURLcode rc = CURLE_OK;
+  SET(CURLOPT_SHARE, share);
+  SET(CURLOPT_ERRORBUFFER, t->detail);
+  SET(CURLOPT_PRIVATE, (char *)t);
+  SET(CURLOPT_HEADERDATA, t);
+  SET(CURLOPT_WRITEDATA, t);
+  SET(CURLOPT_DEBUGDATA, t);
+  SET(CURLOPT_PREREQDATA, t);
+  return rc;
+}
+
+/* Options that no request changes and that all transfers share. */
 static CURLcode set_for_life(cw_transfer *t) {
   CURLcode rc = CURLE_OK;
   SET(CURLOPT_NOSIGNAL, 1L);
@@ -321,19 +334,13 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
   SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  SET(CURLOPT_ERRORBUFFER, t->detail);
-  SET(CURLOPT_PRIVATE, (char *)t);
   SET(CURLOPT_HEADERFUNCTION, on_header);
-  SET(CURLOPT_HEADERDATA, t);
   SET(CURLOPT_WRITEFUNCTION, on_body);
-  SET(CURLOPT_WRITEDATA, t);
   SET(CURLOPT_DEBUGFUNCTION, on_debug);
-  SET(CURLOPT_DEBUGDATA, t);
   SET(CURLOPT_READFUNCTION, on_read);
   SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
   SET(CURLOPT_SEEKFUNCTION, on_seek);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
-  SET(CURLOPT_PREREQDATA, t);
   SET(CURLOPT_OPENSOCKETFUNCTION, t->calls.open);
   SET(CURLOPT_OPENSOCKETDATA, t->calls.data);
   SET(CURLOPT_CLOSESOCKETFUNCTION, t->calls.close);
@@ -362,24 +369,42 @@ static CURLcode apply_together(cw_transfer *t, uint64_t rows,
 static const cw_settings nothing;
 static const uint64_t EVERY_ROW = ((uint64_t)1 << CW_OPTION_COUNT) - 1;
 
-cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
-                             cw_settings *defaults) {
+/* Takes over 'easy', which may be NULL. */
+static cw_transfer *make(CURL *easy, const cw_socket_calls *calls,
+                         CURLSH *share, cw_settings *baseline) {
   cw_transfer *t = calloc(1, sizeof *t);
-  if (!t) return NULL;
+  if (!t) {
+    curl_easy_cleanup(easy);
+    return NULL;
+  }
   cw_list_init(&t->open_link);
   cw_list_init(&t->client_link);
   cw_list_init(&t->doomed_link);
   cw_list_init(&t->phase_link);
   t->alarm.transfer = t;
-  t->easy = curl_easy_init();
-  t->baseline = cw_settings_retain(defaults);
+  t->easy = easy;
+  t->baseline = cw_settings_retain(baseline);
   t->calls = *calls;
-  if (t->easy && set_for_life(t) == CURLE_OK &&
+  if (easy && set_owner(t, share) == CURLE_OK) return t;
+  cw_transfer_free(t);
+  return NULL;
+}
+
+cw_transfer *cw_transfer_new(const cw_socket_calls *calls, CURLSH *share,
+                             cw_settings *defaults) {
+  cw_transfer *t = make(curl_easy_init(), calls, share, defaults);
+  if (!t) return NULL;
+  if (set_for_life(t) == CURLE_OK &&
       apply(t, EVERY_ROW, &nothing, defaults) == CURLE_OK &&
       apply_together(t, EVERY_ROW, &nothing, defaults) == CURLE_OK)
     return t;
   cw_transfer_free(t);
   return NULL;
+}
+
+cw_transfer *cw_transfer_copy(const cw_transfer *model, CURLSH *share) {
+  CURL *easy = curl_easy_duphandle(model->easy);
+  return make(easy, &model->calls, share, model->baseline);
 }
 
 void cw_transfer_free(cw_transfer *t) {

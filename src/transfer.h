@@ -115,9 +115,15 @@ typedef struct cw_transfer {
 } cw_transfer;
 
 /* A transfer with an easy handle at the baseline of 'defaults' (a client
-** without options). NULL: out of memory. */
-cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
+** without options), and with the TLS sessions of 'share', which must outlive
+** it. NULL: out of memory. */
+cw_transfer *cw_transfer_new(const cw_socket_calls *calls, CURLSH *share,
                              cw_settings *defaults);
+
+/* A transfer whose easy handle is set as that of 'model', which no request has
+** used. A copy costs a tenth of a new one. NULL: out of memory. */
+cw_transfer *cw_transfer_copy(const cw_transfer *model, CURLSH *share);
+
 void cw_transfer_free(cw_transfer *t); /* NULL is fine; not while entered */
 
 /* Prepares for 'request', filling in 'response' and 'body' as bytes come: only

@@ -1057,13 +1057,16 @@ static void release_in_open(bench *b, cw_exchange *caller,
   check_hook(b);
 }
 
+/* The number of transfers that are kept of 'n'. */
+static size_t kept(size_t n) { return needs_new_handle() ? 0 : n; }
+
 static void engine_releases_other(void) {
   bench b;
   begin_bench(&b);
   cw_exchange *x = begin_exchange(&b), *other = begin_exchange(&b);
   release_in_open(&b, x, other);
   CHECK(x->transfer != NULL);
-  CHECK(b.engine->free_count == 1);
+  CHECK(b.engine->free_count == kept(1));
   end_exchange(other);
   end_exchange(x);
   end_bench(&b);
@@ -1074,7 +1077,7 @@ static void engine_releases_itself(void) {
   begin_bench(&b);
   cw_exchange *x = begin_exchange(&b);
   release_in_open(&b, x, x);
-  CHECK(b.engine->free_count == 1);
+  CHECK(b.engine->free_count == kept(1));
   end_exchange(x);
   end_bench(&b);
 }
@@ -1133,14 +1136,14 @@ static void engine_recycles(void) {
   begin_bench(&b);
   for (int i = 0; i < 10; i++)
     end_exchange(begin_exchange(&b));
-  CHECK(b.engine->free_count == 1);
+  CHECK(b.engine->free_count == kept(1));
   cw_exchange *many[FREE_TRANSFERS + 5];
   for (int i = 0; i < FREE_TRANSFERS + 5; i++)
     many[i] = begin_exchange(&b);
   CHECK(b.engine->free_count == 0);
   for (int i = 0; i < FREE_TRANSFERS + 5; i++)
     end_exchange(many[i]);
-  CHECK(b.engine->free_count == FREE_TRANSFERS);
+  CHECK(b.engine->free_count == kept(FREE_TRANSFERS));
   end_bench(&b);
 }
 
