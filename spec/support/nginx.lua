@@ -73,6 +73,10 @@ local LOCATIONS = [[
     location = /tls {
       return 200 "$connection $ssl_protocol $ssl_client_s_dn";
     }
+    location = /session {
+      keepalive_requests 1;
+      return 200 "$ssl_session_reused $ssl_client_verify";
+    }
     location = /who {
       return 200 "$host $http_via $http_proxy_authorization $remote_addr\n";
     }
