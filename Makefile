@@ -31,10 +31,10 @@ coding := zlib libbrotlidec libzstd
 coding_cflags = $(shell $(PKG_CONFIG) --cflags $(coding) 2>/dev/null)
 coding_libs = $(shell $(PKG_CONFIG) --libs $(coding) 2>/dev/null || \
   echo -lz -lbrotlidec -lzstd)
-# What makes checksums.
-crypto_cflags = $(shell $(PKG_CONFIG) --cflags libcrypto 2>/dev/null)
-crypto_libs = $(shell $(PKG_CONFIG) --libs libcrypto 2>/dev/null || \
-  echo -lcrypto)
+# Checksums, and a look at the TLS layer below libcurl.
+crypto_cflags = $(shell $(PKG_CONFIG) --cflags libssl libcrypto 2>/dev/null)
+crypto_libs = $(shell $(PKG_CONFIG) --libs libssl libcrypto 2>/dev/null || \
+  echo -lssl -lcrypto)
 engine_cflags = $(curl_cflags) $(coding_cflags) $(crypto_cflags)
 engine_libs = $(curl_libs) $(coding_libs) $(crypto_libs) -lpthread
 encoder_libs = $(shell $(PKG_CONFIG) --libs libbrotlienc 2>/dev/null || \
@@ -56,7 +56,7 @@ fuzz_targets := decoder headers reader
 programs := engine_test decoder_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
-  build/spec/fault.so build/spec/oom
+  build/spec/fault.so build/spec/late_recv.so build/spec/oom
 tools := $(patsubst %.c,build/%,$(wildcard bench/*.c))
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] \
   bench/*.[ch] script/*.c)
@@ -98,7 +98,8 @@ build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
-build/spec/fault.so: spec/support/fault.c Makefile
+build/spec/fault.so build/spec/late_recv.so: build/spec/%.so: \
+  spec/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 

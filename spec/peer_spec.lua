@@ -716,6 +716,32 @@ describe("What a server says unasked", function()
     assert.equal("200 hello", fetch { server.url })
     assert.equal("200 next", fetch { server.url })
   end)
+
+  it("behind a body that libcurl read with its headers is no answer", function()
+    server:script { "request",
+      { pieces = { OK .. "Content-Length: 5\r\n\r\n" } },
+      { send = "hello" .. FORGED }, "hold" }
+    server:replies(NEXT)
+    local kind, code, out, err = support.run([[
+      local http = require "curlew"
+      for _ = 1, 2 do print(assert(http.fetch(arg[1])).body) end
+    ]], { server.url, env = {
+      LD_PRELOAD = support.build .. "/spec/late_recv.so" } })
+    assert.same({ "exit", 0, "hello\nnext\n" }, { kind, code, out }, err)
+  end)
+
+  it("in the TLS record that ends a body is no answer", function()
+    local certificates = support.certificates()
+    local secure <close> = support.server { tls = certificates.good }
+    local options = { secure.url, tls = { ca = certificates.ca } }
+    secure:script { "request",
+      { pieces = { OK .. "Content-Length: 5\r\n\r\n" } },
+      { send = "hello" .. FORGED }, "hold" }
+    secure:replies(NEXT)
+    assert.equal("200 hello", fetch(options))
+    assert.equal("200 next", fetch(options))
+    assert.equal(2, secure:connections())
+  end)
 end)
 
 -- ---- silence, and slowness ----

@@ -11,14 +11,11 @@
 #include <unistd.h>
 
 #include "deadlines.h"
+#include "openssl.h"
 #include "version.h"
 #include "watch.h"
 
 enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
-
-/* Who uses a connection so soon again does not look whether something has come
-** on it meanwhile: that look costs a system call. */
-enum { SOON_US = 1000 };
 
 struct cw_engine {
   unsigned refs;
@@ -36,7 +33,6 @@ struct cw_engine {
   bool resting;         /* who steps waits until the descriptor tells */
   curl_socket_t opened; /* the last one */
   cw_transfer *drained; /* borrowed: the one that is being drained */
-  unsigned round;       /* counts the looks at the sockets */
   int64_t now;
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
@@ -142,13 +138,13 @@ static int on_close(void *data, curl_socket_t fd) {
 /* Only a new connection has no name yet. Which socket is its own libcurl does
 ** not say: the one that its transfer has last waited for, or, where it did not
 ** have to wait, the one that was opened last. */
-static bool take_connection(void *data, uint64_t name, int port,
-                            curl_socket_t socket) {
+static bool take_connection(void *data, const cw_taken *taken) {
   cw_engine *e = data;
-  if (cw_watch_named(&e->watch, name))
-    return cw_watch_untouched(&e->watch, name, e->now);
-  if (!cw_watch_name(&e->watch, socket, name, port))
-    cw_watch_name(&e->watch, e->opened, name, port);
+  if (cw_watch_named(&e->watch, taken->name))
+    return cw_watch_untouched(&e->watch, taken->name,
+                              cw_openssl_has_unread(taken->easy));
+  if (!cw_watch_name(&e->watch, taken->socket, taken->name, taken->port))
+    cw_watch_name(&e->watch, e->opened, taken->name, taken->port);
   return true;
 }
 
@@ -273,7 +269,6 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
       needs_new_handle() ? copy_model(e, defaults) : new_transfer(e, defaults);
   if (!t) return NULL;
   t->now = &e->now;
-  t->round = &e->round;
   t->touched = &e->news;
   t->new_phase = &e->new_phase;
   return t;
@@ -371,9 +366,7 @@ static void leave_gates(cw_engine *e, cw_transfer *t) {
 /* Its connection may be used again. */
 static void leave_connection(cw_engine *e, const cw_transfer *t) {
   if (!t->connected || !t->connection) return;
-  bool talks = !cw_transfer_speaks_http1(t);
-  int64_t spared = talks || cw_transfer_seen_whole(t) ? SOON_US : 0;
-  cw_watch_idle(&e->watch, t->connection, talks, e->now + spared);
+  cw_watch_idle(&e->watch, t->connection, !cw_transfer_speaks_http1(t));
 }
 
 /* The law's side of it: out of the rings, into the counters. Whoever waits for
@@ -486,7 +479,6 @@ static bool drain(cw_engine *e, cw_transfer *t) {
   e->drained = t;
   do {
     before = t->drained;
-    e->round++;
     e->timer = INT64_MAX;
     drive(e, CURL_SOCKET_TIMEOUT, 0);
     if (e->drained && poll(&socket, 1, 0) > 0)
@@ -647,7 +639,6 @@ static int64_t shorter(int64_t a, int64_t b) {
 void cw_engine_step(cw_engine *e, int64_t us) {
   int64_t wait = shorter(cw_engine_timeout(e), us);
   e->stirred = e->in_round = e->resting = false;
-  e->round++;
   if (e->timer <= e->now && !e->timer_last) {
     run_timer(e);
   } else {

@@ -122,7 +122,6 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   if (doubtful) cw_transfer_forbid_reuse(t);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
-  t->head_round = *t->round;
   make_final(t);
   look_at_upload(t);
   return n;
@@ -292,8 +291,8 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   cw_transfer *t = data;
   if (t->response->final) return not_twice(t);
   t->connection = name_of(ip, port, local_port);
-  bool fit = t->connection == 0 ||
-             t->calls.take(t->calls.data, t->connection, local_port, t->socket);
+  cw_taken taken = {t->easy, t->connection, local_port, t->socket};
+  bool fit = t->connection == 0 || t->calls.take(t->calls.data, &taken);
   t->refused = !fit && !t->fresh; /* once, whatever happens */
   if (t->refused) {
     cw_transfer_forbid_reuse(t); /* else, over HTTP/2, it would be kept */
@@ -677,15 +676,6 @@ bool cw_transfer_stale(const cw_transfer *t, CURLcode result) {
 
 bool cw_transfer_speaks_http1(const cw_transfer *t) {
   return t->http1 || *t->response->http_version == '1';
-}
-
-/* libcurl closes the connection when the read that brought the end of the
-** headers brought more than the declared body, too. It drops what follows a
-** response without a body or the last chunk, and later reads end where the
-** declared length does. */
-bool cw_transfer_seen_whole(const cw_transfer *t) {
-  return t->response->length > 0 && t->body->came > 0 &&
-         t->head_round == *t->round;
 }
 
 static void copy_address(const cw_transfer *t, cw_info *info) {

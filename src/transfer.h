@@ -13,15 +13,21 @@
 #include "request.h"
 #include "response.h"
 
+/* The connection that libcurl has chosen for a transfer. */
+typedef struct cw_taken {
+  CURL *easy;           /* borrowed */
+  uint64_t name;        /* tells it from the others; 0: it is not known */
+  int port;             /* here */
+  curl_socket_t socket; /* that the transfer was connecting with, if known */
+} cw_taken;
+
 /* Callbacks for sockets, given to every handle; 'data' is the engine, since a
 ** socket outlives the transfer that opened it. */
 typedef struct cw_socket_calls {
   curl_opensocket_callback open;
   curl_closesocket_callback close;
-  /* A transfer takes the connection called 'name', from 'port' here; 'socket'
-  ** is what it was connecting with, if that is known. False: something has come
-  ** on it since it was last used. */
-  bool (*take)(void *data, uint64_t name, int port, curl_socket_t socket);
+  /* False: bytes have come on the connection since it was last used. */
+  bool (*take)(void *data, const cw_taken *taken);
   void *data;
 } cw_socket_calls;
 
@@ -53,10 +59,9 @@ typedef struct cw_transfer {
   cw_url *url;        /* a reference: whose text the handle has */
   curl_mime *mime;    /* owned: of the last request that had parts */
   cw_socket_calls calls;
-  const unsigned *round; /* borrowed: counts the engine's looks at sockets */
-  const int64_t *now;    /* borrowed: the engine's clock, microseconds */
-  cw_link *touched;      /* borrowed: the engine's ring of owners with news */
-  cw_link *new_phase;    /* borrowed: its ring of transfers in another phase */
+  const int64_t *now; /* borrowed: the engine's clock, microseconds */
+  cw_link *touched;   /* borrowed: the engine's ring of owners with news */
+  cw_link *new_phase; /* borrowed: its ring of transfers in another phase */
 
   /* of this exchange; all borrowed */
   const cw_request *request;
@@ -78,7 +83,6 @@ typedef struct cw_transfer {
   bool connected;      /* the request is being sent */
   bool refused;        /* the connection that libcurl chose */
   uint64_t connection; /* which it is, in one number; 0: not known */
-  unsigned head_round; /* which look at the sockets brought the headers */
   bool rounds;         /* a 401 may be answered by libcurl itself */
   bool probes;         /* libcurl asks without the content first */
   bool undecided;      /* what has come may be followed by another response */
@@ -148,9 +152,6 @@ bool cw_transfer_stale(const cw_transfer *t, CURLcode result);
 /* Whether its connection is one of HTTP/1, where one request follows the other;
 ** not before something has come of the response, if more was offered. */
 bool cw_transfer_speaks_http1(const cw_transfer *t);
-
-/* Whether libcurl has looked for bytes behind the response. */
-bool cw_transfer_seen_whole(const cw_transfer *t);
 
 /* Its connection is closed when it ends. Also from a callback of libcurl's. */
 void cw_transfer_forbid_reuse(cw_transfer *t);

@@ -123,7 +123,6 @@ bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port) {
   cw_watched *d = fd < 0 ? NULL : entry(w, fd);
   if (!d || !d->held || d->name || !goes_out_from(fd, port)) return false;
   d->name = name;
-  d->look_at = INT64_MAX;
   d->next = w->named[name % CW_NAMED];
   w->named[name % CW_NAMED] = fd + 1;
   return true;
@@ -141,11 +140,9 @@ bool cw_watch_named(const cw_watch *w, uint64_t name) {
   return find(w, name) != 0;
 }
 
-void cw_watch_idle(cw_watch *w, uint64_t name, bool talks, int64_t look_at) {
+void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {
   int at = find(w, name);
-  if (!at) return;
-  w->table[at - 1].talks = talks;
-  w->table[at - 1].look_at = look_at;
+  if (at) w->table[at - 1].talks = talks;
 }
 
 /* Of HTTP/2 in TLS: libcurl takes an end that is said (by close_notify) for no
@@ -161,10 +158,10 @@ static bool silent(int fd) {
          (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool cw_watch_untouched(const cw_watch *w, uint64_t name, int64_t now) {
+bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread) {
   int at = find(w, name);
-  if (!at || w->table[at - 1].look_at > now) return true;
-  return w->table[at - 1].talks ? !ended(at - 1) : silent(at - 1);
+  if (!at) return true;
+  return w->table[at - 1].talks ? !ended(at - 1) : !unread && silent(at - 1);
 }
 
 bool cw_watch_hold(cw_watch *w, int fd) {

@@ -23,7 +23,6 @@ typedef struct cw_watched {
   int at;           /* 1 + its place in the poll set; 0: not there */
   int next;         /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;    /* of a held one: its connection; 0: not known */
-  int64_t look_at;  /* from then on it may not be as it was left */
   ino_t inode;
 } cw_watched;
 
@@ -63,14 +62,13 @@ void cw_watch_unhold(cw_watch *w, int fd);
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
 bool cw_watch_named(const cw_watch *w, uint64_t name);
 
-/* The connection of that name waits for its next user; who takes it before
-** 'look_at' need not look whether it is untouched. What comes on one that
-** 'talks' is libcurl's to judge, but for its end. */
-void cw_watch_idle(cw_watch *w, uint64_t name, bool talks, int64_t look_at);
+/* The connection of that name waits for its next request. On one that 'talks'
+** libcurl judges the bytes that come; only its end counts here. */
+void cw_watch_idle(cw_watch *w, uint64_t name, bool talks);
 
-/* Somebody takes it. False: bytes have come on it, or its end, that nobody has
-** asked for. */
-bool cw_watch_untouched(const cw_watch *w, uint64_t name, int64_t now);
+/* A request takes it. 'unread': its TLS layer holds bytes already. False: bytes
+** have come on it, or its end, before the request was sent. */
+bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread);
 
 /* 'fd' may have been closed by libcurl without a word. */
 void cw_watch_doubt(cw_watch *w, int fd);

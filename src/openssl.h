@@ -1,0 +1,23 @@
+/* openssl: the OpenSSL that libcurl uses, where it is the one that this module
+** is linked with. Knows libcurl, OpenSSL.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_OPENSSL_H
+#define CURLEW_OPENSSL_H
+
+#include <curl/curl.h>
+#include <stdbool.h>
+
+/* Whether libcurl's TLS library is the very OpenSSL of this module: only then
+** may its structures be used. */
+bool cw_openssl_is_shared(void);
+
+/* The SSL of the connection that 'easy' is using; NULL: it has no TLS, or that
+** of another library. To be called while 'easy' has a connection, as in
+** CURLOPT_PREREQFUNCTION. */
+struct ssl_st *cw_openssl_of(CURL *easy);
+
+/* Whether bytes that the peer has sent on the connection of 'easy' are
+** decrypted and not read. The socket does not show them. */
+bool cw_openssl_has_unread(CURL *easy);
+
+#endif
