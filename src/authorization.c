@@ -19,6 +19,14 @@ static const cw_value *fields_of(const cw_request *r) {
   return cw_settings_find(&r->own, r->defaults, CW_OPT_HEADERS);
 }
 
+/* Most requests have none; to find that out is cheap. */
+static bool may_have_credentials(const cw_request *r) {
+  static const uint64_t rows = (uint64_t)1 << CW_OPT_AUTH_BASIC |
+                               (uint64_t)1 << CW_OPT_AUTH_BEARER |
+                               (uint64_t)1 << CW_OPT_AUTH_DIGEST;
+  return ((r->own.set | r->defaults->set) & rows) || cw_url_userinfo(r->url);
+}
+
 /* Whether the program says itself what Authorization is, or that there is
 ** none. */
 static bool has_own_line(const cw_request *r) {
@@ -110,6 +118,7 @@ static void append_node(struct curl_slist *nodes, size_t *n, char *text) {
 ** several requests share. */
 bool cw_authorization_lines(const cw_request *r, cw_round_lines *lines) {
   size_t n = 0;
+  if (!may_have_credentials(r)) return true;
   if (!make_authorization(r, &lines->authorization)) return false;
   if (!lines->authorization && !r->rounds.probes) return true;
   const struct curl_slist *line = usual_lines(r);

@@ -459,6 +459,7 @@ static bool follow(cw_exchange *x) {
 /* The next round of digest authentication. */
 static bool authenticate(cw_exchange *x) {
   cw_request *r = &x->request;
+  if (x->response.status != 401 && !r->rounds.probes) return false;
   if (!x->opening || x->stuck || !x->response.final) return false;
   if (!cw_authorization_goes_on(r, &x->response)) return false;
   if (!cw_authorization_go_on(r, &x->response)) return false;

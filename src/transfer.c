@@ -365,6 +365,7 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls,
                              cw_settings *defaults) {
   cw_transfer *t = calloc(1, sizeof *t);
   if (!t) return NULL;
+  cw_content_init(&t->no_content, NULL);
   cw_list_init(&t->open_link);
   cw_list_init(&t->client_link);
   cw_list_init(&t->doomed_link);
@@ -609,7 +610,6 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
                          cw_error *error) {
   t->request = request;
   t->content = request->rounds.probes ? &t->no_content : &request->content;
-  cw_content_init(&t->no_content, error);
   t->response = response;
   t->body = body;
   t->error = error;

@@ -114,6 +114,7 @@ void cw_url_free(cw_url *u) {
 /* An "@" before the path, the query, the fragment. */
 bool cw_url_userinfo(const cw_url *u) {
   if (u->inherits_user) return true;
+  if (!strchr(u->text, '@')) return false; /* as nearly always */
   const char *host = strstr(u->text, "://") + 3;
   return memchr(host, '@', strcspn(host, "/?#")) != NULL;
 }
