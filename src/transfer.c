@@ -89,9 +89,8 @@ static bool asks_again(cw_transfer *t) {
 
 /* libcurl keeps in the easy handle what kinds of authentication a 401 or a 407
 ** has offered, and no option resets it (in 7.88 and in 8.21). If a later
-*request
-** on the handle has credentials that libcurl sends (netrc's, a proxy's) and is
-** refused, libcurl would repeat it because of that, and fail. */
+** request on the handle has credentials that libcurl sends (netrc's, a proxy's)
+** and is refused, libcurl would repeat it because of that, and fail. */
 static void note_challenge(cw_transfer *t, int status) {
   t->worn |= status == 401 || status == 407;
 }
