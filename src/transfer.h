@@ -47,9 +47,8 @@ typedef struct cw_transfer {
   uint64_t deviates;     /* ... but for these rows, of the last request */
   char detail[CURL_ERROR_SIZE];
   /* Not to be used again: libcurl counts the stale connections that a handle
-  ** has met, and gives up at the sixth; and it keeps what kinds of
-  *authentication
-  ** a server or a proxy has offered. */
+  ** has met, and gives up at the sixth; and it keeps what authentication a
+  ** server or a proxy has offered. */
   bool worn;
   bool forbids_reuse;   /* CURLOPT_FORBID_REUSE is set */
   bool fresh;           /* CURLOPT_FRESH_CONNECT is set */
