@@ -51,9 +51,10 @@ sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
 decoder_parts := $(patsubst %,src/%.c,decoder error headers buf)
-fuzz_targets := decoder headers reader
+digest_parts := $(patsubst %,src/%.c,digest headers buf)
+fuzz_targets := decoder digest headers reader
 # What runs without Lua; the sanitized build has its own.
-programs := engine_test decoder_test $(fuzz_targets:%=fuzz_%)
+programs := engine_test decoder_test digest_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
   build/spec/fault.so build/spec/late_recv.so build/spec/oom
@@ -125,6 +126,11 @@ $(BUILD)/spec/decoder_test: spec/support/decoder_test.c \
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) \
 	  $(engine_libs) $(encoder_libs)
+
+$(BUILD)/spec/digest_test: spec/support/digest_test.c spec/support/test.h \
+  $(digest_parts) $(wildcard src/*.h) Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) $(crypto_libs)
 
 $(BUILD)/spec/fuzz_%: spec/fuzz/%.c spec/fuzz/replay.c src/engine.c \
   $(engine_parts) $(wildcard src/*.h) spec/fuzz/fuzz.h Makefile
@@ -282,7 +288,7 @@ build/fuzz/%: spec/fuzz/%.c src/engine.c $(engine_parts) \
 .PHONY: fuzz fuzz-needs
 fuzz-needs:
 	@script/needs fuzz
-fuzz: fuzz-needs ## random input to decoder, headers and reader, FUZZ_SECONDS each (60)
+fuzz: fuzz-needs ## random input to decoder, digest, headers and reader, FUZZ_SECONDS each (60)
 	@$(MAKE) --no-print-directory -s $(fuzz_targets:%=build/fuzz/%)
 	@for target in $(fuzz_targets); do script/fuzz $$target $(FUZZ_SECONDS) || \
 	  exit 1; done

@@ -78,7 +78,7 @@ describe("httpbin lets in", function()
       local options = { auth = { digest = { "me", "secret" } },
         headers = { Cookie = "fake=fake_value" } }
       local page = assert(ask(path, options))
-      -- libcurl knows no SHA-512 for it
+      -- RFC 7616 has no SHA-512
       assert.equal(kind == "SHA-512" and 401 or 200, page.status)
       options.auth.digest[2] = "x"
       assert.equal(401, ask(path, options).status)

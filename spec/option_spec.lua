@@ -36,9 +36,10 @@ local NOT_FOUND = { "request", { send = "HTTP/1.1 404 Not Found\r\n"
 local LATER = { "request", { send = "HTTP/1.1 503 Later\r\n"
   .. "Retry-After: 0\r\nContent-Length: 0\r\n\r\n" },
   "request", { send = OK }, "close" }
-local CHALLENGE = { "request", { send = "HTTP/1.1 401 No\r\n"
+-- Each request is challenged: no answer may depend on another's challenge.
+local CHALLENGE = { { loop = { "request", { send = "HTTP/1.1 401 No\r\n"
   .. "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n"
-  .. "Content-Length: 0\r\n\r\n" }, "request", { send = OK }, "close" }
+  .. "Content-Length: 0\r\n\r\n" } } } }
 local TRUSTING = "tls = { ca = peer.ca }" -- what is set says that, too
 
 local samples = {

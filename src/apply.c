@@ -139,23 +139,13 @@ static CURLcode apply_verify(CURL *easy, bool verify) {
   return rc;
 }
 
-/* At most one of them has a value; basic is what a url's userinfo asks for. A
-** token of "" is a function's: what it says comes with the request. */
-static CURLcode apply_auth(CURL *easy, const cw_settings *own,
-                           const cw_settings *defaults) {
-  const char *basic = cw_settings_text_of(own, defaults, CW_OPT_AUTH_BASIC);
-  const char *digest = cw_settings_text_of(own, defaults, CW_OPT_AUTH_DIGEST);
-  const char *token = cw_settings_text_of(own, defaults, CW_OPT_AUTH_BEARER);
-  bool netrc = cw_settings_get(own, defaults, CW_OPT_AUTH_NETRC) != 0;
-  unsigned long scheme = digest            ? CURLAUTH_DIGEST
-                         : token && *token ? CURLAUTH_BEARER
-                                           : CURLAUTH_BASIC;
-  CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH, scheme);
-  if (!rc)
-    rc = curl_easy_setopt(easy, CURLOPT_USERPWD, digest ? digest : basic);
-  if (!rc)
-    rc = curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER,
-                          scheme == CURLAUTH_BEARER ? token : NULL);
+/* Only netrc's credentials are libcurl's to send. Everything else is a header
+** line of our own (authorization), and libcurl must not authenticate: it keeps
+** in the easy handle what a server has offered, and lets that decide what
+** becomes of the next request. */
+static CURLcode apply_netrc(CURL *easy, bool netrc) {
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH,
+                                 netrc ? CURLAUTH_BASIC : CURLAUTH_NONE);
   if (!rc)
     rc = curl_easy_setopt(easy, CURLOPT_NETRC,
                           netrc ? (long)CURL_NETRC_OPTIONAL
@@ -202,11 +192,8 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
   const cw_value *value = cw_settings_find(own, defaults, id);
   double number = value ? value->number : cw_options[id].number;
   switch (id) {
-  case CW_OPT_AUTH_BASIC:
-  case CW_OPT_AUTH_BEARER:
-  case CW_OPT_AUTH_DIGEST:
   case CW_OPT_AUTH_NETRC:
-    return apply_auth(easy, own, defaults);
+    return apply_netrc(easy, number != 0);
   case CW_OPT_BUFFER:
     return curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, (long)number);
   case CW_OPT_HEADERS:

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "authorization.h"
 #include "redirect.h"
 #include "retry.h"
 
@@ -306,6 +307,7 @@ void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous) {
 void cw_exchange_start(cw_exchange *x) {
   x->started = true;
   x->attempts++;
+  cw_authorization_begin(&x->request);
   begin(x);
 }
 
@@ -342,7 +344,7 @@ static const cw_error no_error;
 
 /* Whether its response is one on the way to another. */
 static bool leads_on(const cw_exchange *x) {
-  return redirects(x) ||
+  return redirects(x) || cw_authorization_goes_on(&x->request, &x->response) ||
          (!cw_response_ok(&x->response) && retry_delay(x, &no_error) >= 0);
 }
 
@@ -364,8 +366,9 @@ static bool is_given(cw_content *c) {
 ** of that is still sent unless it is a refusal, or libcurl stops. */
 static bool still_sends(cw_exchange *x) {
   cw_content *c = &x->request.content;
-  return x->response.status < 400 && is_given(c) && !cw_content_sent(c) &&
-         !redirects(x) && !cw_transfer_stopped(x->transfer);
+  return x->response.status < 400 && !x->request.rounds.probes && is_given(c) &&
+         !cw_content_sent(c) && !redirects(x) &&
+         !cw_transfer_stopped(x->transfer);
 }
 
 /* libcurl takes what is paused for unfinished, even what it has stopped. */
@@ -412,8 +415,10 @@ static bool turn_to(cw_exchange *x, const cw_redirect *to) {
   cw_url_free(r->url);
   r->url = cw_url_retain(to->url);
   if (to->elsewhere) x->renews = false; /* the token is one of its secrets */
-  return (!to->becomes_get || cw_request_to_get(r)) &&
-         (!to->elsewhere || cw_request_hide_secrets(r));
+  bool ok = (!to->becomes_get || cw_request_to_get(r)) &&
+            (!to->elsewhere || cw_request_hide_secrets(r));
+  cw_authorization_begin(r);
+  return ok;
 }
 
 static void count_as_hop(cw_counters *c) {
@@ -451,6 +456,18 @@ static bool follow(cw_exchange *x) {
   return ok;
 }
 
+/* The next round of digest authentication. */
+static bool authenticate(cw_exchange *x) {
+  cw_request *r = &x->request;
+  if (x->response.status != 401 && !r->rounds.probes) return false;
+  if (!x->opening || x->stuck || !x->response.final) return false;
+  if (!cw_authorization_goes_on(r, &x->response)) return false;
+  if (!cw_authorization_go_on(r, &x->response)) return false;
+  let_go(x);
+  begin(x);
+  return true;
+}
+
 /* Whether there is another attempt that would not come too late: it waits for
 ** its time then. */
 static bool put_off(cw_exchange *x, const cw_error *why) {
@@ -483,7 +500,7 @@ static bool delayed(cw_exchange *x) {
 bool cw_exchange_stands(cw_exchange *x) {
   do {
     if (delayed(x) || in_queue(x) || !has_come(x)) return false;
-  } while (follow(x) || try_again(x));
+  } while (follow(x) || authenticate(x) || try_again(x));
   if (cw_exchange_failed(x) && !cw_content_replayable(&x->request.content))
     x->error.retryable = false;
   return true;

@@ -1,7 +1,7 @@
 /* exchange: what the user calls one request: what is asked, what came, and
 ** the transfer that brings it. The place where several transfers in a row
-** (redirects, retries) become one response: they begin in the calls below,
-** never in a callback. Knows all rooms of the engine.
+** (redirects, rounds of authentication, retries) become one response: they
+** begin in the calls below, never in a callback. Knows all rooms of the engine.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_EXCHANGE_H
 #define CURLEW_EXCHANGE_H

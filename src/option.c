@@ -17,17 +17,14 @@ static const double LARGEST = 9007199254740992.0; /* 2^53: exact as a double */
 /* clang-format off */
 const cw_option cw_options[CW_OPTION_COUNT] = {
   [CW_OPT_AUTH_BASIC] = {.name = "basic", .group = "auth",
-    .kind = CW_KIND_PAIR, .id = CURLOPT_USERPWD, .secret = true,
-    .exclusive = true,
+    .kind = CW_KIND_PAIR, .secret = true, .exclusive = true,
     .doc = "{user, password}, sent with each request (RFC 7617)"},
   [CW_OPT_AUTH_BEARER] = {.name = "bearer", .group = "auth",
-    .kind = CW_KIND_TOKEN68, .id = CURLOPT_XOAUTH2_BEARER, .secret = true,
-    .exclusive = true,
+    .kind = CW_KIND_TOKEN68, .secret = true, .exclusive = true,
     .doc = "a token (RFC 6750), or function(stale) that returns one and for "
            "how many seconds it holds; called once more after a 401"},
   [CW_OPT_AUTH_DIGEST] = {.name = "digest", .group = "auth",
-    .kind = CW_KIND_PAIR, .id = CURLOPT_USERPWD, .secret = true,
-    .exclusive = true,
+    .kind = CW_KIND_PAIR, .secret = true, .exclusive = true,
     .doc = "{user, password}, never sent in the clear (RFC 7616)"},
   [CW_OPT_AUTH_NETRC] = {.name = "netrc", .group = "auth",
     .kind = CW_KIND_BOOLEAN, .id = CURLOPT_NETRC, .secret = true,

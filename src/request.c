@@ -1,8 +1,9 @@
-/* request: what is asked. Knows content, settings, url.
+/* request: what is asked. Knows content, digest, settings, url.
 ** SPDX-License-Identifier: MIT */
 #include "request.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,12 +13,20 @@ void cw_request_init(cw_request *r, cw_settings *defaults, cw_error *error) {
   cw_settings_init(&r->own);
   cw_content_init(&r->content, error);
   r->defaults = cw_settings_retain(defaults);
+  r->rounds = (cw_rounds){.over = 0};
   r->url = NULL;
   r->elsewhere = false;
   r->trace = -1;
 }
 
+void cw_request_end_rounds(cw_request *r) {
+  cw_digest_free(r->rounds.digest);
+  free(r->rounds.answer);
+  r->rounds = (cw_rounds){.over = 0};
+}
+
 void cw_request_clear(cw_request *r) {
+  cw_request_end_rounds(r);
   cw_settings_clear(&r->own);
   cw_content_clear(&r->content);
   if (r->trace >= 0) close(r->trace);

@@ -1,12 +1,21 @@
 /* request: what is asked: method, url, options, content. Owned data, no I/O.
-** Knows content, settings, url.
+** Knows content, digest, settings, url.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_REQUEST_H
 #define CURLEW_REQUEST_H
 
 #include "content.h"
+#include "digest.h"
 #include "settings.h"
 #include "url.h"
+
+/* How far the digest authentication of a request is (see authorization). */
+typedef struct cw_rounds {
+  unsigned over;     /* responses that led to another round */
+  bool probes;       /* the next round goes without the content */
+  cw_digest *digest; /* owned: the challenge that is answered; NULL: none yet */
+  char *answer;      /* owned: the value of Authorization that answers it */
+} cw_rounds;
 
 typedef struct cw_request {
   cw_settings own;       /* what this request said */
@@ -14,13 +23,17 @@ typedef struct cw_request {
   cw_url *url;           /* a reference; NULL until set */
   bool elsewhere;        /* it has another origin than base_url */
   cw_content content;    /* what is sent with it */
-  int trace;             /* owned: where its trace is written; -1: none */
+  cw_rounds rounds;
+  int trace; /* owned: where its trace is written; -1: none */
 } cw_request;
 
 /* Takes a reference to 'defaults'; 'error' is where its owner keeps its
 ** outcome. */
 void cw_request_init(cw_request *r, cw_settings *defaults, cw_error *error);
 void cw_request_clear(cw_request *r);
+
+/* Forgets the rounds of its authentication. */
+void cw_request_end_rounds(cw_request *r);
 
 /* Sets the url, put behind the option base_url if it has no scheme of its own.
 ** 'last' is one that was parsed before: it saves the work when it is the same

@@ -78,24 +78,21 @@ void cw_transfer_forbid_reuse(cw_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
-/* libcurl may answer it by itself, with credentials that go in rounds: it is
-** final when a byte of its body comes, or the end (engine facts, 4). */
-static bool challenges(const cw_response *r) {
-  static const cw_text name = {"www-authenticate", 16};
-  return r->status == 401 &&
-         cw_headers_find(r->headers, name, 0) < cw_headers_count(r->headers);
+/* libcurl asks again by itself, without "Expect: 100-continue", but for a line
+** of ours. */
+static bool asks_again(cw_transfer *t) {
+  if (!t->expecting || t->response->status != 417) return false;
+  cw_settings_stop_expecting(t->expecting);
+  t->expecting = NULL; /* once */
+  return true;
 }
 
-/* It asks again without "Expect: 100-continue", too, but for a line of ours. */
-static bool asks_again(cw_transfer *t) {
-  if (t->expecting && t->response->status == 417) {
-    cw_settings_stop_expecting(t->expecting);
-    t->expecting = NULL; /* once */
-    return true;
-  }
-  bool probed = t->probes && t->response->status < 300;
-  t->probes = false;
-  return probed || (t->rounds && challenges(t->response));
+/* libcurl keeps in the easy handle what kinds of authentication a 401 or a 407
+** has offered, and no option resets it (in 7.88 and in 8.21). If a later
+** request on the handle has credentials that libcurl sends (netrc's, a proxy's)
+** and is refused, libcurl would repeat it because of that, and fail. */
+static void note_challenge(cw_transfer *t, int status) {
+  t->worn |= status == 401 || status == 407;
 }
 
 /* With its answer a server may take leave of an upload (RFC 9113 section 8.1).
@@ -120,6 +117,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   const char *fault = cw_response_framing(t->response, &doubtful);
   if (fault) return broken(t, fault);
   if (doubtful) cw_transfer_forbid_reuse(t);
+  note_challenge(t, t->response->status);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
   make_final(t);
@@ -244,7 +242,7 @@ static size_t on_read(char *to, size_t size, size_t count, void *data) {
   return n;
 }
 
-/* libcurl sends it again: after a challenge, or on another connection. */
+/* libcurl sends it again, on another connection. */
 static int on_seek(void *data, curl_off_t offset, int origin) {
   cw_content *c = data;
   const cw_transfer *t = c->reader;
@@ -376,6 +374,7 @@ static cw_transfer *make(CURL *easy, const cw_socket_calls *calls,
     curl_easy_cleanup(easy);
     return NULL;
   }
+  cw_content_init(&t->no_content, NULL);
   cw_list_init(&t->open_link);
   cw_list_init(&t->client_link);
   cw_list_init(&t->doomed_link);
@@ -414,6 +413,7 @@ void cw_transfer_free(cw_transfer *t) {
   cw_list_remove(&t->phase_link);
   curl_easy_cleanup(t->easy);
   curl_mime_free(t->mime);
+  cw_round_lines_clear(&t->lines);
   cw_url_free(t->url);
   cw_settings_free(t->baseline);
   free(t);
@@ -544,15 +544,25 @@ static CURLcode set_parts(cw_transfer *t, cw_content *c) {
   return rc;
 }
 
+/* "Content-Length: 0" */
+static CURLcode set_empty(cw_transfer *t) {
+  CURLcode rc = CURLE_OK;
+  SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
+  SET(CURLOPT_POSTFIELDS, "");
+  return rc;
+}
+
 /* Content makes a POST or a PUT of any method to libcurl: the method is named
 ** therefore, and set anew by the next request. */
 static CURLcode set_content(cw_transfer *t, cw_request *request) {
-  cw_content *c = &request->content;
+  cw_content *c = t->content;
   CURLcode rc = CURLE_OK;
   c->reader = t;
-  if (c->kind == CW_CONTENT_NONE) return CURLE_OK;
+  if (request->content.kind == CW_CONTENT_NONE) return CURLE_OK;
   t->deviates |= cw_option_bit(CW_OPT_METHOD);
-  if (goes_at_once(c))
+  if (request->rounds.probes)
+    rc = set_empty(t);
+  else if (goes_at_once(c))
     rc = set_text(t, c);
   else if (c->kind == CW_CONTENT_PARTS)
     rc = set_parts(t, c);
@@ -576,18 +586,14 @@ static CURLcode drop_parts(cw_transfer *t) {
 
 /* Preparing --------------------------------------------------------------- */
 
-static bool goes_in_rounds(const cw_request *r) {
-  return cw_settings_find(&r->own, r->defaults, CW_OPT_AUTH_DIGEST) != NULL;
-}
-
 static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
   t->traces = request->trace >= 0;
   if (!t->traces) return CURLE_OK;
   return curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 1L);
 }
 
-/* libcurl goes by the parsed one. But when it sends a request again, after a
-** challenge or on another connection, it drops the credentials unless the port
+/* libcurl goes by the parsed one. But when it sends a request again, on another
+** connection, it drops the credentials unless the port
 ** of its own text is that of the connection: without this one it would be the
 ** last request's. NULL: it makes the text of the parsed one. */
 static CURLcode set_url(cw_transfer *t, cw_url *url) {
@@ -601,9 +607,19 @@ static CURLcode set_url(cw_transfer *t, cw_url *url) {
   return rc ? rc : curl_easy_setopt(t->easy, CURLOPT_CURLU, url->parsed);
 }
 
+/* After the options: the handle has the lines of the last request no longer. */
+static CURLcode set_lines(cw_transfer *t, const cw_request *request) {
+  cw_round_lines_clear(&t->lines);
+  if (!cw_authorization_lines(request, &t->lines)) return CURLE_OUT_OF_MEMORY;
+  if (!t->lines.first) return CURLE_OK;
+  t->deviates |= cw_option_bit(CW_OPT_HEADERS);
+  return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines.first);
+}
+
 static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
+  if (!rc) rc = set_lines(t, request);
   if (!rc) rc = undo_once(t);
   if (only_once(request)) cw_transfer_forbid_reuse(t);
   if (!rc) rc = set_content(t, request);
@@ -616,7 +632,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
                          cw_response *response, cw_body *body,
                          cw_error *error) {
   t->request = request;
-  t->content = &request->content;
+  t->content = request->rounds.probes ? &t->no_content : &request->content;
   t->response = response;
   t->body = body;
   t->error = error;
@@ -625,9 +641,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->undecided = t->unwatched = t->writes = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
-  bool sends = request->content.kind != CW_CONTENT_NONE;
-  t->rounds = goes_in_rounds(request);
-  t->probes = t->rounds && sends;
+  bool sends = t->content->kind != CW_CONTENT_NONE;
   t->expecting = sends ? &request->own : NULL;
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
@@ -802,6 +816,7 @@ static void fail(cw_transfer *t, CURLcode rc) {
   bool first = t->error->code == CW_OK;
   cw_phase phase = cw_transfer_phase(t);
   curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+  note_challenge(t, (int)answer);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
   if (blames_proxy(t, rc, answer))
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);

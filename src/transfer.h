@@ -6,6 +6,7 @@
 #ifndef CURLEW_TRANSFER_H
 #define CURLEW_TRANSFER_H
 
+#include "authorization.h"
 #include "body.h"
 #include "gate.h"
 #include "ledger.h"
@@ -51,13 +52,16 @@ typedef struct cw_transfer {
   cw_settings *baseline; /* a reference: what the handle is set to ... */
   uint64_t deviates;     /* ... but for these rows, of the last request */
   char detail[CURL_ERROR_SIZE];
-  bool worn; /* not to be used again: libcurl counts the stale connections that
-             ** a handle has met, and gives up at the sixth */
-  bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
-  bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
-  bool traces;        /* CURLOPT_VERBOSE is set */
-  cw_url *url;        /* a reference: whose text the handle has */
-  curl_mime *mime;    /* owned: of the last request that had parts */
+  /* Not to be used again: libcurl counts the stale connections that a handle
+  ** has met, and gives up at the sixth; and it keeps what authentication a
+  ** server or a proxy has offered. */
+  bool worn;
+  bool forbids_reuse;   /* CURLOPT_FORBID_REUSE is set */
+  bool fresh;           /* CURLOPT_FRESH_CONNECT is set */
+  bool traces;          /* CURLOPT_VERBOSE is set */
+  cw_url *url;          /* a reference: whose text the handle has */
+  curl_mime *mime;      /* owned: of the last request that had parts */
+  cw_round_lines lines; /* owned: header lines of the last request alone */
   cw_socket_calls calls;
   const int64_t *now; /* borrowed: the engine's clock, microseconds */
   cw_link *touched;   /* borrowed: the engine's ring of owners with news */
@@ -65,7 +69,8 @@ typedef struct cw_transfer {
 
   /* of this exchange; all borrowed */
   const cw_request *request;
-  cw_content *content;
+  cw_content *content; /* what is sent: the request's, or 'no_content' */
+  cw_content no_content;
   cw_settings *expecting; /* may say that 100 is expected; NULL: nothing does */
   cw_response *response;
   cw_body *body;
@@ -83,8 +88,6 @@ typedef struct cw_transfer {
   bool connected;      /* the request is being sent */
   bool refused;        /* the connection that libcurl chose */
   uint64_t connection; /* which it is, in one number; 0: not known */
-  bool rounds;         /* a 401 may be answered by libcurl itself */
-  bool probes;         /* libcurl asks without the content first */
   bool undecided;      /* what has come may be followed by another response */
   bool in_block;       /* a status line has come, its headers may follow */
   bool draining;       /* what comes is dropped and counted */

@@ -113,8 +113,32 @@ void cw_url_free(cw_url *u) {
 
 /* An "@" before the path, the query, the fragment. */
 bool cw_url_userinfo(const cw_url *u) {
+  if (u->inherits_user) return true;
+  if (!strchr(u->text, '@')) return false; /* as nearly always */
   const char *host = strstr(u->text, "://") + 3;
   return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+}
+
+/* NULL: it has no such part. A %00 ends it; libcurl refuses the url then. */
+static char *decoded_part(const cw_url *u, CURLUPart part) {
+  char *text = NULL;
+  if (curl_url_get(u->parsed, part, &text, 0) != CURLUE_OK) return NULL;
+  char *decoded = curl_easy_unescape(NULL, text, 0, NULL);
+  curl_free(text);
+  return decoded;
+}
+
+char *cw_url_credentials(const cw_url *u) {
+  char *user = decoded_part(u, CURLUPART_USER);
+  char *password = decoded_part(u, CURLUPART_PASSWORD);
+  size_t size =
+    (user ? strlen(user) : 0) + (password ? strlen(password) : 0) + 2;
+  char *both = user || password ? malloc(size) : NULL;
+  if (both)
+    snprintf(both, size, "%s:%s", user ? user : "", password ? password : "");
+  curl_free(user);
+  curl_free(password);
+  return both;
 }
 
 /* libcurl 7.88 forgets an address's zone. */
@@ -263,6 +287,7 @@ cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
   if (cw_url_same_origin(u, base) && !cw_url_userinfo(u)) {
     inherit(u, base, CURLUPART_USER);
     inherit(u, base, CURLUPART_PASSWORD);
+    u->inherits_user = cw_url_userinfo(base);
   }
   return u;
 }

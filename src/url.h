@@ -9,10 +9,11 @@
 typedef struct cw_url {
   unsigned refs;
   bool https;
-  char *text;    /* owned: as it was given */
-  CURLU *parsed; /* owned */
-  char *shown;   /* owned, libcurl's: without userinfo, once asked for */
-  char *lent;    /* owned: the part that was last asked for */
+  bool inherits_user; /* its userinfo is not in 'text' (cw_url_follow) */
+  char *text;         /* owned: as it was given */
+  CURLU *parsed;      /* owned */
+  char *shown;        /* owned, libcurl's: without userinfo, once asked for */
+  char *lent;         /* owned: the part that was last asked for */
 } cw_url;
 
 /* Parses 'text'; NULL: 'e' says why. Refused with code 'url', whatever libcurl
@@ -52,8 +53,12 @@ const char *cw_url_peek(cw_url *u, cw_url_part part);
 /* Whether the text begins with "scheme://" (RFC 3986 section 3.1). */
 bool cw_url_absolute(const char *text, size_t length);
 
-/* Whether it names a user: then libcurl authenticates. */
+/* Whether it names a user: then the request authenticates by Basic. */
 bool cw_url_userinfo(const cw_url *u);
+
+/* Its userinfo as "user:password", percent-decoded. Freed by the caller. NULL:
+** it has none, or out of memory. */
+char *cw_url_credentials(const cw_url *u);
 
 /* As text without userinfo, lent; NULL: out of memory. */
 const char *cw_url_show(cw_url *u);
