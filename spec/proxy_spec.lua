@@ -170,6 +170,11 @@ describe("The option proxy", function()
       ["http://proxy a"] = "blank",
       ["http://pro\\xy"] = "backslash",
       ["http://pro\r\nxy"] = "control byte",
+      ["http://user%00:s3cret@proxy"] = "control byte",
+      ["http://user:%0as3cret@proxy"] = "control byte",
+      ["https://user:s3cret%0D%0A@proxy"] = "control byte",
+      ["socks5://%1b:s3cret@proxy"] = "control byte",
+      ["socks4://us%7fer:s3cret@proxy"] = "control byte",
     } do
       local ok, message = pcall(http.fetch, nginx.http, { proxy = text })
       assert.is_false(ok)
@@ -178,6 +183,7 @@ describe("The option proxy", function()
       assert.is_nil(message:find("s3cret", 1, true))
     end
     assert(pcall(http.client, { proxy = "HTTP://proxy/" }))
+    assert(pcall(http.client, { proxy = "http://us%20er:%zz%e4%2500@proxy" }))
   end)
 end)
 
@@ -420,6 +426,44 @@ describe("The environment's proxy", function()
         try('http://proxy.none/')
         try('https://proxy.localhost:1/')
       ]]))
+  end)
+
+  it("is never passed over for what its user and password hold", function()
+    local address = proxy.url:sub(8)
+    for _, login in ipairs { "us%00er:s3cret", "user:s3cret%0a", "user:%0d%0a",
+      "%1b", "user:s3cret%7F" } do
+      for _, scheme in ipairs { "http", "socks5", "socks4a" } do
+        local value = ("%s://%s@%s"):format(scheme, login, address)
+        local out = run({ all_proxy = value, no_proxy = "name.none" }, [[
+          for _, scheme in ipairs { "http", "https" } do
+            local _, err = http.fetch(scheme .. "://other.none/")
+            print(err.code, err.phase, err.retryable, err)
+          end
+          try("http://name.none/")
+          try("http://other.none/", { proxy = false })
+          try("http://other.none/")
+        ]])
+        assert.is_nil(out:find("s3cret", 1, true))
+        local lines = {}
+        for line in out:gmatch("[^\n]+") do lines[#lines + 1] = line end
+        for i = 1, 2 do
+          assert.matches("^proxy\tconnect\tfalse\t.*control byte", lines[i])
+        end
+        assert.same({ "resolve\tresolve", "resolve\tresolve",
+          "proxy\tconnect" }, table.move(lines, 3, 5, 1, {}))
+      end
+    end
+    assert.equal(0, proxy:connections())
+  end)
+
+  it("is judged by itself for http and for https", function()
+    assert.equal("proxied\nproxy\tconnect\nproxied\n", run({
+      http_proxy = proxy.url, https_proxy = "http://%00@" .. proxy.url:sub(8),
+    }, [[
+      try("http://other.none/")
+      try("https://other.none/")
+      try("http://other.none/")
+    ]]))
   end)
 
   it("is not shown when it is wrong", function()

@@ -138,10 +138,14 @@ static const char *line_too_long(CURLcode curl, cw_phase phase,
   return NULL;
 }
 
+static bool unsupported(const char *detail) {
+  return strncmp(detail, "Unsupported proxy", 17) == 0;
+}
+
 /* A proxy of the environment that libcurl cannot use: it would print all of its
 ** url, with the password in it. */
 static const char *without_url(const char *detail) {
-  if (strncmp(detail, "Unsupported proxy", 17) != 0) return detail;
+  if (!unsupported(detail)) return detail;
   return "the environment's proxy is no url of a known scheme";
 }
 
@@ -205,6 +209,7 @@ void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
   cw_error_set(e, CW_ERR_PROXY, phase, "%s",
                *detail ? without_url(detail) : curl_easy_strerror(curl));
   e->curl = curl;
+  if (unsupported(detail)) e->retryable = false;
   if (answer >= 300) e->retryable = cw_status_retryable(answer);
 }
 

@@ -283,6 +283,24 @@ static int not_twice(cw_transfer *t) {
   return CURL_PREREQFUNC_ABORT;
 }
 
+/* Nothing of a request may go past the proxy that it names, whatever the reason
+** of libcurl's. Only a new connection can do so. */
+static bool passes_proxy(const cw_transfer *t, int port) {
+  long connects = 0;
+  if (t->proxy < CW_PROXY_PLAIN) return false;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  if (connects == 0) return false;
+  const cw_request *r = t->request;
+  return port != cw_route_proxy_port(
+                   cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
+}
+
+static int refuse_connection(cw_transfer *t, cw_code code, const char *what) {
+  cw_error_set(t->error, code, CW_PHASE_CONNECT, "%s", what);
+  cw_transfer_forbid_reuse(t);
+  return CURL_PREREQFUNC_ABORT;
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
 ** taken for the answer. */
@@ -291,6 +309,9 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   (void)local_ip;
   cw_transfer *t = data;
   if (t->response->final) return not_twice(t);
+  if (passes_proxy(t, port))
+    return refuse_connection(t, CW_ERR_PROXY,
+                             "libcurl did not connect to the proxy");
   t->connection = name_of(ip, port, local_port);
   bool fit = t->connection == 0 ||
              t->calls.take(t->calls.data, t->connection, local_port, t->socket);
@@ -356,6 +377,9 @@ static CURLcode apply_together(cw_transfer *t, uint64_t rows,
                                const cw_settings *own,
                                const cw_settings *defaults) {
   if (!(rows & CW_ROWS_OF_PROXIES)) return CURLE_OK;
+  t->environment = cw_route_environment();
+  for (int https = 0; https < 2; https++)
+    t->unusable[https] = t->environment && cw_route_environment_fault(https);
   return cw_apply_exempt(t->easy, own, defaults);
 }
 
@@ -410,6 +434,14 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
   if (!rc) rc = apply_together(t, back | says, own, t->baseline);
   if (!rc) t->deviates = says;
   return rc;
+}
+
+/* Libcurl would go past such a proxy; one of an unknown scheme is an error, and
+** no error for the hosts that no proxy is for. */
+static CURLcode bar_proxy(cw_transfer *t) {
+  if (t->proxy != CW_PROXY_MAYBE || !t->unusable[t->https]) return CURLE_OK;
+  t->deviates |= cw_option_bit(CW_OPT_PROXY);
+  return curl_easy_setopt(t->easy, CURLOPT_PROXY, "unusable://proxy");
 }
 
 static int64_t microseconds(const cw_request *r, cw_option_id id) {
@@ -580,6 +612,7 @@ static CURLcode set_url(cw_transfer *t, cw_url *url) {
 static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
+  if (!rc) rc = bar_proxy(t);
   if (!rc) rc = undo_once(t);
   if (only_once(request)) cw_transfer_forbid_reuse(t);
   if (!rc) rc = set_content(t, request);
@@ -774,6 +807,17 @@ static void fail_unix(cw_transfer *t) {
                        "connect to the Unix socket", path, (int)number);
 }
 
+/* The environment's proxy that bar_proxy has replaced. */
+static void explain_barred_proxy(cw_transfer *t) {
+  if (t->proxy != CW_PROXY_MAYBE || !t->unusable[t->https]) return;
+  if (strncmp(t->detail, "Unsupported proxy", 17) != 0) return;
+  const char *fault = cw_route_environment_fault(t->https);
+  cw_error_set(t->error, CW_ERR_PROXY, CW_PHASE_CONNECT,
+               "the environment's proxy cannot be used: %s",
+               fault ? fault : "it has changed");
+  t->error->retryable = false;
+}
+
 static void explain_tls(cw_transfer *t) {
   const cw_request *r = t->request;
   long verified = 0; /* what OpenSSL says */
@@ -788,6 +832,7 @@ static void fail(cw_transfer *t, CURLcode rc) {
   cw_phase phase = cw_transfer_phase(t);
   curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
+  explain_barred_proxy(t);
   if (blames_proxy(t, rc, answer))
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);
   else

@@ -50,6 +50,8 @@ typedef struct cw_transfer {
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
   bool traces;        /* CURLOPT_VERBOSE is set */
+  bool environment;   /* has proxies, which the handle may go through */
+  bool unusable[2];   /* the environment's proxy for http, for https */
   cw_url *url;        /* a reference: whose text the handle has */
   curl_mime *mime;    /* owned: of the last request that had parts */
   cw_socket_calls calls;
