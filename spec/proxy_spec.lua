@@ -276,6 +276,89 @@ describe("A proxy that fails", function()
   end)
 end)
 
+-- ---- answers to CONNECT ----
+
+-- In a process of its own, which can be killed: what libcurl reads of such an
+-- answer it reads in one call.
+describe("An answer to CONNECT", function()
+  local server
+  setup(function() server = support.server() end)
+  teardown(function() server:close() end)
+
+  local function ask(script, options)
+    server:reset():script(script)
+    local kind, code, out, err = support.run([[
+      local http = require "curlew"
+      local page, err = http.fetch("https://name.none/", {
+        proxy = arg[1], timeout = tonumber(arg[2]) })
+      print(page, err.code, err.phase, err.retryable, err)
+    ]], { server.url, options and options.timeout or "20", seconds = 30,
+      env = options and options.env })
+    assert.same({ "exit", 0, "" }, { kind, code, err })
+    return out
+  end
+
+  local many = { { loop = { { send = ("x"):rep(65536) } } } }
+  local REFUSAL = "HTTP/1.1 407 Wants a password\r\n"
+
+  it("may have no body without an end", function()
+    for _, fields in ipairs { "Content-Length: 999999999999\r\n\r\n",
+      "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" } do
+      assert.matches("^nil\tproxy\tconnect\tfalse\t.*407", ask { "request",
+        { send = REFUSAL .. fields }, table.unpack(many) })
+    end
+  end)
+
+  it("may have no header lines without an end", function()
+    local line = "X-Line: " .. ("y"):rep(100) .. "\r\n"
+    local lines = { loop = { { send = line:rep(600) } } }
+    assert.matches("^nil\tproxy\tconnect\tfalse\t.*407", ask { "request",
+      { send = REFUSAL }, lines })
+    assert.matches("^nil\tproxy\tconnect\ttrue\t", ask { "request", lines })
+    assert.matches("^nil\tproxy\tconnect\t", ask { "request",
+      { send = "HTTP/1.1 200 OK\r\n" }, lines })
+  end)
+
+  it("may have no line without an end", function()
+    assert.matches("^nil\tproxy\tconnect\t", ask { "request",
+      { send = REFUSAL .. "X-Line: " }, table.unpack(many) })
+  end)
+
+  it("may be no interim one", function()
+    local interim = { loop = { { send =
+      ("HTTP/1.1 100 Continue\r\n\r\n"):rep(1000) } } }
+    assert.matches("^nil\tproxy\tconnect\t", ask { "request", interim })
+  end)
+
+  it("may be as long as one of an honest proxy", function()
+    local fields = ("X-Field: " .. ("y"):rep(1000) .. "\r\n"):rep(30)
+    local body = ("z"):rep(8000)
+    assert.matches("^nil\tproxy\tconnect\tfalse\t.*tunnel failed,.*407",
+      ask { "request", { send = REFUSAL .. fields ..
+        "Content-Length: 8000\r\n\r\n" .. body }, "close" })
+    assert.matches("^nil\ttls\ttls\t", ask { "request",
+      { send = "HTTP/1.1 200 OK\r\n" .. fields .. "\r\n" }, { take = 5 },
+      { send = "this is no TLS\r\n" } })
+  end)
+
+  it("that stops is awaited for timeout.connect", function()
+    assert.matches("^nil\ttimeout\tconnect\ttrue\t.*timeout%.connect",
+      ask({ "request", { send = REFUSAL ..
+        "Content-Length: 999999999\r\n\r\nz" }, "hold" }, { timeout = "1" }))
+  end)
+end)
+
+describe("A SOCKS proxy", function()
+  it("is never offered GSSAPI, by which it could block", function()
+    local server <close> = support.server()
+    server:script { { take = 3 }, { send = "\5\255" }, "close" }
+    local _, err = http.fetch("http://name.none/", {
+      proxy = server.url:gsub("http", "socks5h") })
+    assert.equal("proxy", err.code)
+    assert.equal("\5\1\0", server:request())
+  end)
+end)
+
 -- ---- the environment ----
 
 local VARIABLES = { "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY",

@@ -164,10 +164,14 @@ static CURLcode apply_auth(CURL *easy, const cw_settings *own,
 }
 
 /* Without a choice of the user's the environment's; where that has none,
-** libcurl need not look for one at each request. */
+** libcurl need not look for one at each request. A SOCKS proxy cannot ask for
+** GSSAPI: libcurl blocks while it negotiates that. */
 static CURLcode apply_proxy(CURL *easy, const char *proxy) {
   if (!proxy && !cw_route_environment()) proxy = "";
-  return curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+  if (!rc && !(proxy && !*proxy))
+    rc = curl_easy_setopt(easy, CURLOPT_SOCKS5_AUTH, CURLAUTH_BASIC);
+  return rc;
 }
 
 /* A proxy that the user chose is for all hosts. A request that says itself

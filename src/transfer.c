@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "apply.h"
 #include "route.h"
@@ -78,6 +79,13 @@ void cw_transfer_forbid_reuse(cw_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
+/* Whether libcurl reports progress, which costs. Also from a callback. */
+static CURLcode report(cw_transfer *t, bool on) {
+  if (t->reports == on) return CURLE_OK;
+  t->reports = on;
+  return curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, on ? 0L : 1L);
+}
+
 /* libcurl may answer it by itself, with credentials that go in rounds: it is
 ** final when a byte of its body comes, or the end (engine facts, 4). */
 static bool challenges(const cw_response *r) {
@@ -122,6 +130,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   if (doubtful) cw_transfer_forbid_reuse(t);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
+  report(t, false);
   t->head_round = *t->round;
   make_final(t);
   look_at_upload(t);
@@ -264,6 +273,71 @@ static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t n,
     cw_trace_write(t->request->trace, t->request, type, bytes, n);
   return 0;
 }
+
+/* Tunnels ----------------------------------------------------------------- */
+
+static int64_t clock_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* The status; 0: there is none. */
+static long answer_to_connect(const cw_transfer *t) {
+  long status = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  return status;
+}
+
+static void refuse_tunnel(cw_transfer *t) {
+  char text[128];
+  long answer = answer_to_connect(t);
+  snprintf(text, sizeof text,
+           "the proxy's answer to CONNECT is too long (status %ld)", answer);
+  cw_error_from_proxy(t->error, CURLE_ABORTED_BY_CALLBACK, CW_PHASE_CONNECT,
+                      text, (int)answer);
+}
+
+/* While a tunnel is made libcurl returns only when the proxy pauses, or when
+** this says so: nobody else can look at limits meanwhile. */
+static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
+                       curl_off_t d) {
+  cw_transfer *t = data;
+  const char *name;
+  int64_t us;
+  (void)a, (void)b, (void)c, (void)d;
+  if (!t->request || t->doomed) return t->doomed;
+  switch (cw_tunnel_step(&t->tunnel, t->easy, *t->round, t->header_bytes)) {
+  case CW_TUNNEL_LONG:
+    refuse_tunnel(t);
+    return 1;
+  case CW_TUNNEL_LOOK:
+    if (cw_transfer_due(t, &name, &us) > clock_now()) return 0;
+    cw_transfer_too_late(t);
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+/* A url for https, or one with an address of its own, by an HTTP proxy. */
+static bool tunnels(const cw_transfer *t, const cw_request *r) {
+  bool pinned = cw_settings_find(&r->own, r->defaults, CW_OPT_RESOLVE);
+  if (!t->https && !pinned) return false;
+  return t->proxy >= CW_PROXY_PLAIN ||
+         (t->proxy == CW_PROXY_MAYBE && t->environment);
+}
+
+static CURLcode watch_tunnel(cw_transfer *t, const cw_request *request) {
+  bool on = tunnels(t, request);
+  if (on) {
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFODATA, t);
+  }
+  return report(t, on);
+}
+
+/* Connections ------------------------------------------------------------- */
 
 /* Tells the process's connections apart: the kernel gives one local port to
 ** several as long as they go to different addresses (FNV-1a of the peer's). */
@@ -613,6 +687,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
   if (!rc) rc = bar_proxy(t);
+  if (!rc) rc = watch_tunnel(t, request);
   if (!rc) rc = undo_once(t);
   if (only_once(request)) cw_transfer_forbid_reuse(t);
   if (!rc) rc = set_content(t, request);
@@ -641,6 +716,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;
+  t->tunnel = (cw_tunnel){0};
   t->deadline = t->eager = t->look_at = 0;
   t->socket = CURL_SOCKET_BAD;
   t->https = request->url->https;
@@ -757,11 +833,20 @@ static bool has_peer(curl_socket_t socket) {
   return getpeername(socket, (struct sockaddr *)&address, &size) == 0;
 }
 
+/* Whether the proxy has not let it through; of one of the environment's nothing
+** is known before it has answered. */
+static bool waits_for_tunnel(const cw_transfer *t) {
+  long answer = answer_to_connect(t);
+  if (!t->reports || (answer == 0 && t->proxy == CW_PROXY_MAYBE)) return false;
+  return answer / 100 != 2;
+}
+
 cw_phase cw_transfer_phase(const cw_transfer *t) {
   if (t->response->final) return CW_PHASE_BODY;
   if (t->connected)
     return cw_content_sent(t->content) ? CW_PHASE_HEADERS : CW_PHASE_SEND;
   if (measured(t, CURLINFO_NAMELOOKUP_TIME_T) == 0) return CW_PHASE_RESOLVE;
+  if (waits_for_tunnel(t)) return CW_PHASE_CONNECT;
   return t->https && has_peer(t->socket) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
 
@@ -788,6 +873,7 @@ static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   if (maybe && !cw_route_environment()) return false;
   if (code == CW_ERR_PROXY || answer >= 300) return true;
   if (strncmp(t->detail, "Proxy CONNECT", 13) == 0 ||
+      strncmp(t->detail, "CONNECT tunnel failed", 21) == 0 ||
       strncmp(t->detail, "Unsupported proxy", 17) == 0)
     return true;
   if (maybe) return names_another_host(t);
@@ -827,10 +913,9 @@ static void explain_tls(cw_transfer *t) {
 
 /* The first error stays, and may be another than libcurl's. */
 static void fail(cw_transfer *t, CURLcode rc) {
-  long answer = 0; /* to CONNECT */
+  long answer = answer_to_connect(t);
   bool first = t->error->code == CW_OK;
   cw_phase phase = cw_transfer_phase(t);
-  curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
   explain_barred_proxy(t);
   if (blames_proxy(t, rc, answer))

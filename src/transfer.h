@@ -12,6 +12,7 @@
 #include "list.h"
 #include "request.h"
 #include "response.h"
+#include "tunnel.h"
 
 /* Callbacks for sockets, given to every handle; 'data' is the engine, since a
 ** socket outlives the transfer that opened it. */
@@ -50,6 +51,7 @@ typedef struct cw_transfer {
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
   bool traces;        /* CURLOPT_VERBOSE is set */
+  bool reports;       /* CURLOPT_NOPROGRESS is 0 */
   bool environment;   /* has proxies, which the handle may go through */
   bool unusable[2];   /* the environment's proxy for http, for https */
   cw_url *url;        /* a reference: whose text the handle has */
@@ -88,9 +90,10 @@ typedef struct cw_transfer {
   bool draining;       /* what comes is dropped and counted */
   bool https;
   cw_proxy proxy; /* which it may go through */
-  bool decode;    /* a coded body is to be decoded by its reader */
-  bool http1;     /* nothing newer is offered: not without TLS */
-  bool wanted;    /* a call waits for it: its idle time counts */
+  cw_tunnel tunnel;
+  bool decode; /* a coded body is to be decoded by its reader */
+  bool http1;  /* nothing newer is offered: not without TLS */
+  bool wanted; /* a call waits for it: its idle time counts */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;
