@@ -197,8 +197,10 @@ static CURLcode apply_ip(CURL *easy, const cw_value *value) {
   return curl_easy_setopt(easy, CURLOPT_IPRESOLVE, version);
 }
 
+/* At least one: to libcurl 0 is its default. */
 static long milliseconds(double seconds) {
-  return (long)(seconds * 1000 + 0.5);
+  long ms = (long)(seconds * 1000 + 0.5);
+  return ms > 0 ? ms : 1;
 }
 
 CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
@@ -233,10 +235,10 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
     return curl_easy_setopt(easy, CURLOPT_CONNECT_TO,
                             cw_settings_lines(own, defaults, id));
   case CW_OPT_TIMEOUT_CONNECT:
-    /* ours comes first and says which limit it was; this one makes libcurl
-    ** share the time out between the addresses of a host */
+    /* makes libcurl share the time out between the addresses of a host: with
+    ** more time than ours the last ones would not be tried */
     return curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            milliseconds(number) + 1000);
+                            milliseconds(number));
   case CW_OPT_TLS_CA:
     return apply_ca(easy, value ? value->text : NULL);
   case CW_OPT_TLS_CERT:

@@ -92,8 +92,10 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   cw_transfer *t = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
-  if (t && what == CURL_POLL_REMOVE && !t->connected)
+  if (t && what == CURL_POLL_REMOVE && !t->connected) {
     cw_watch_doubt(&e->watch, fd);
+    if (cw_watch_holds(&e->watch, fd)) e->stirred |= cw_transfer_stranded(t);
+  }
   if (t) cw_transfer_watched(t, what);
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
@@ -568,10 +570,17 @@ static void run_sockets(cw_engine *e) {
   }
 }
 
+static void run(cw_engine *e, cw_transfer *t) {
+  e->running = true;
+  cw_transfer_run(t);
+  e->running = false;
+}
+
 static void update_phases(cw_engine *e) {
   while (!cw_list_empty(&e->new_phase)) {
     cw_transfer *t = CW_LIST_ENTRY(e->new_phase.next, cw_transfer, phase_link);
     cw_list_remove(&t->phase_link);
+    if (t->stranded) run(e, t);
     if (t->unwatched) cw_engine_resume(e, t);
     cw_deadlines_update(&e->deadlines, t);
   }

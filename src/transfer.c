@@ -13,6 +13,7 @@
 #include "route.h"
 #include "tls.h"
 #include "trace.h"
+#include "version.h"
 
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
@@ -706,7 +707,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = t->unwatched = t->writes = false;
+  t->undecided = t->unwatched = t->writes = t->stranded = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = request->content.kind != CW_CONTENT_NONE;
@@ -827,10 +828,13 @@ void cw_transfer_detach(cw_transfer *t) {
 /* How it ends, and how far it was ----------------------------------------- */
 
 /* Whether it is connected; libcurl's time of that comes after the handshake. */
-static bool has_peer(curl_socket_t socket) {
+static bool has_peer(const cw_transfer *t) {
   struct sockaddr_storage address;
   socklen_t size = sizeof address;
-  return getpeername(socket, (struct sockaddr *)&address, &size) == 0;
+  long connects = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  return connects > 0 ||
+         getpeername(t->socket, (struct sockaddr *)&address, &size) == 0;
 }
 
 /* Whether the proxy has not let it through; of one of the environment's nothing
@@ -847,7 +851,7 @@ cw_phase cw_transfer_phase(const cw_transfer *t) {
     return cw_content_sent(t->content) ? CW_PHASE_HEADERS : CW_PHASE_SEND;
   if (measured(t, CURLINFO_NAMELOOKUP_TIME_T) == 0) return CW_PHASE_RESOLVE;
   if (waits_for_tunnel(t)) return CW_PHASE_CONNECT;
-  return t->https && has_peer(t->socket) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
+  return t->https && has_peer(t) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
 
 /* libcurl says whom it could not connect to; of a proxy of the environment's
@@ -911,11 +915,26 @@ static void explain_tls(cw_transfer *t) {
   cw_tls_explain(t->error, verified, &r->own, r->defaults);
 }
 
+static void say_late(cw_transfer *t, cw_phase phase, const char *name,
+                     int64_t us) {
+  const char *what = t->connected ? "nothing happened for" : "no connection in";
+  cw_error_set(t->error, CW_ERR_TIMEOUT, phase, "%s %g s (%s)", what,
+               (double)us / 1e6, name);
+}
+
+/* libcurl has the same limit for connecting, and may notice it first. */
+static bool is_late(const cw_transfer *t, CURLcode rc) {
+  enum { SLACK_US = 100000 };
+  return rc == CURLE_OPERATION_TIMEDOUT && !t->connected &&
+         *t->now - t->moved >= t->connect_us - SLACK_US;
+}
+
 /* The first error stays, and may be another than libcurl's. */
 static void fail(cw_transfer *t, CURLcode rc) {
   long answer = answer_to_connect(t);
   bool first = t->error->code == CW_OK;
   cw_phase phase = cw_transfer_phase(t);
+  if (is_late(t, rc)) say_late(t, phase, "timeout.connect", t->connect_us);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
   explain_barred_proxy(t);
   if (blames_proxy(t, rc, answer))
@@ -961,6 +980,25 @@ void cw_transfer_watched(cw_transfer *t, int what) {
   if (what != CURL_POLL_REMOVE || !overlooks_end(t)) return;
   t->unwatched = true;
   enter_phase(t);
+}
+
+/* libcurl before 8.4.0 starts with the next address of a host by closing the
+** socket of the last one, and waits neither at the new socket, which it has not
+** opened yet, nor for a time: nothing would ever happen. */
+bool cw_transfer_stranded(cw_transfer *t) {
+  if (!t->entered || t->connected || !cw_libcurl_before(0x080400)) return false;
+  t->stranded = true;
+  if (cw_list_empty(&t->phase_link))
+    cw_list_append(t->new_phase, &t->phase_link);
+  return true;
+}
+
+/* To pause it and to resume it is the one way: there is no socket that could be
+** named in curl_multi_socket_action. */
+void cw_transfer_run(cw_transfer *t) {
+  t->stranded = false;
+  curl_easy_pause(t->easy, CURLPAUSE_ALL);
+  curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
 bool cw_transfer_stands_still(cw_transfer *t) {
@@ -1033,6 +1071,5 @@ void cw_transfer_too_late(cw_transfer *t) {
     cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
                  "not done by its deadline");
   else
-    cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
-                 "nothing happened for %g s (%s)", (double)us / 1e6, name);
+    say_late(t, cw_transfer_phase(t), name, us);
 }

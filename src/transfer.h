@@ -109,6 +109,7 @@ typedef struct cw_transfer {
   cw_link client_link;
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
+  bool stranded;        /* to be run: libcurl waits for nothing (connecting) */
   bool unwatched;       /* to be resumed: its end has been overlooked */
   bool writes;          /* libcurl waits until it can write */
   int64_t look_at;      /* when to look whether it still sends; 0: never */
@@ -165,6 +166,13 @@ void cw_transfer_resume(cw_transfer *t);
 /* What libcurl waits for at its socket (CURL_POLL_...). From the callback that
 ** says so. */
 void cw_transfer_watched(cw_transfer *t, int what);
+
+/* libcurl no longer waits at a socket with which it was connecting. From the
+** callback that says so. True: cw_transfer_run is to be called soon. */
+bool cw_transfer_stranded(cw_transfer *t);
+
+/* Makes libcurl go on with it. Never from a callback of libcurl's. */
+void cw_transfer_run(cw_transfer *t);
 
 /* Whether libcurl has given its upload up without a word. */
 bool cw_transfer_stopped(const cw_transfer *t);

@@ -183,6 +183,10 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   return true;
 }
 
+bool cw_watch_holds(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].held;
+}
+
 /* Before it is closed: what a fork of this process holds open epoll does not
 ** forget, and it would come up for ever. */
 static void leave_epoll(cw_watch *w, int fd) {

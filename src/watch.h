@@ -58,6 +58,8 @@ bool cw_watch_set(cw_watch *w, int fd, short events);
 bool cw_watch_hold(cw_watch *w, int fd);
 void cw_watch_unhold(cw_watch *w, int fd);
 
+bool cw_watch_holds(const cw_watch *w, int fd);
+
 /* Calls the connection on the held 'fd' by 'name', any number that tells it
 ** from others (not 0), if it goes out from 'port'. False: it does not. */
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
