@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "deadlines.h"
+#include "descriptor.h"
+#include "version.h"
 #include "watch.h"
 
 enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
@@ -79,6 +81,13 @@ bool cw_engine_foreign(const cw_engine *e) { return e->forks != forks; }
 
 /* libcurl's callbacks: they only take note -------------------------------- */
 
+/* libcurl before 8.8.0 has a pair of sockets for each look-up of a name, too,
+** that programs executed meanwhile would inherit. */
+static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
+  if (!cw_watch_holds(&e->watch, fd) && cw_libcurl_before(0x080800))
+    cw_descriptor_seal_both(fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -92,6 +101,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   cw_transfer *t = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
+  if (what != CURL_POLL_REMOVE) seal_resolver(e, fd);
   if (t && what == CURL_POLL_REMOVE && !t->connected) {
     cw_watch_doubt(&e->watch, fd);
     if (cw_watch_holds(&e->watch, fd)) e->stirred |= cw_transfer_stranded(t);
@@ -114,8 +124,8 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
                              struct curl_sockaddr *address) {
   (void)purpose;
   cw_engine *e = data;
-  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
+  int fd = cw_descriptor(socket(
+    address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
   if (fd < 0) {
     e->no_descriptors |= errno == EMFILE || errno == ENFILE;
     return CURL_SOCKET_BAD;
@@ -152,8 +162,18 @@ static bool take_connection(void *data, uint64_t name, int port,
 
 /* Life -------------------------------------------------------------------- */
 
+/* libcurl before 8.8.0 has a pair of sockets in each multi handle that programs
+** executed later would inherit. */
+static CURLM *new_multi(void) {
+  if (!cw_libcurl_before(0x080800)) return curl_multi_init();
+  cw_pair next = cw_descriptor_next_pair();
+  CURLM *multi = curl_multi_init();
+  cw_descriptor_seal_pair(next);
+  return multi;
+}
+
 static bool set_up_multi(cw_engine *e) {
-  e->multi = curl_multi_init();
+  e->multi = new_multi();
   return e->multi &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e) &&

@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR,
                "the same bits mean the same to poll and epoll");
 
@@ -262,14 +264,14 @@ static void tell_all(cw_watch *w) {
 }
 
 static bool have_epoll(cw_watch *w) {
-  if (w->epoll < 0) w->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (w->epoll < 0) w->epoll = cw_descriptor(epoll_create1(EPOLL_CLOEXEC));
   return w->epoll >= 0;
 }
 
 static bool have_bell(cw_watch *w) {
   struct epoll_event event = {.events = EPOLLIN};
   if (w->bell >= 0) return true;
-  w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  w->bell = cw_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   event.data.fd = w->bell;
   return w->bell >= 0 &&
          epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->bell, &event) == 0;
