@@ -32,6 +32,19 @@ void cw_descriptor_fill_stdio(void) {
       return;
 }
 
+bool cw_descriptor_lacking(void) {
+  enum { FEW = 3 };
+  int fd[FEW], n = 0;
+  while (n < FEW && (fd[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+    n++;
+  int number = errno;
+  bool lacking = n < FEW && (number == EMFILE || number == ENFILE);
+  while (n > 0)
+    close(fd[--n]);
+  errno = number;
+  return lacking;
+}
+
 cw_pair cw_descriptor_next_pair(void) {
   cw_pair p;
   for (int i = 0; i < 2; i++)

@@ -4,6 +4,7 @@
 #ifndef CURLEW_DESCRIPTOR_H
 #define CURLEW_DESCRIPTOR_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* The same file under a number above 2, close-on-exec; 'fd' itself where that
@@ -15,6 +16,9 @@ int cw_descriptor_open(const char *path, int flags, mode_t mode);
 
 /* A copy, and that; the original stays. */
 int cw_descriptor_copy(int fd);
+
+/* Whether a few more cannot be had now (errno). */
+bool cw_descriptor_lacking(void);
 
 /* Opens /dev/null at those of 0, 1 and 2 that are closed, as the runtimes of Go
 ** and Rust do: what a library opens would be taken for stdio otherwise. */

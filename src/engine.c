@@ -123,9 +123,11 @@ static int on_timer(CURLM *multi, long ms, void *data) {
 static curl_socket_t on_open(void *data, curlsocktype purpose,
                              struct curl_sockaddr *address) {
   (void)purpose;
-  cw_engine *e = data;
+  cw_transfer *t = data;
+  cw_engine *e = t->calls.data;
   int fd = cw_descriptor(socket(
     address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
+  t->no_socket = fd < 0 ? errno : 0;
   if (fd < 0) {
     e->no_descriptors |= errno == EMFILE || errno == ENFILE;
     return CURL_SOCKET_BAD;
@@ -158,6 +160,11 @@ static bool take_connection(void *data, uint64_t name, int port,
   if (!cw_watch_name(&e->watch, socket, name, port))
     cw_watch_name(&e->watch, e->opened, name, port);
   return true;
+}
+
+static int64_t heard(const void *data, curl_socket_t socket) {
+  const cw_engine *e = data;
+  return cw_watch_heard(&e->watch, socket);
 }
 
 /* Life -------------------------------------------------------------------- */
@@ -255,8 +262,11 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
     e->free_count--;
     return t;
   }
-  cw_socket_calls calls = {
-    .open = on_open, .close = on_close, .take = take_connection, .data = e};
+  cw_socket_calls calls = {.open = on_open,
+                           .close = on_close,
+                           .take = take_connection,
+                           .heard = heard,
+                           .data = e};
   cw_transfer *t = cw_transfer_new(&calls, defaults);
   if (!t) return NULL;
   t->now = &e->now;
@@ -586,6 +596,7 @@ static int to_curl(short events) {
 static void run_sockets(cw_engine *e) {
   for (size_t i = 0; i < e->watch.fired_count; i++) {
     struct pollfd fired = e->watch.fired[i];
+    if (fired.revents & POLLIN) cw_watch_hear(&e->watch, fired.fd, e->now);
     drive(e, fired.fd, to_curl(fired.revents));
   }
 }

@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -160,6 +161,11 @@ static bool breaks_rules(const char *detail) {
   return false;
 }
 
+/* OpenSSL's words for a first record that is none. */
+bool cw_error_is_no_tls(const char *detail) {
+  return strstr(detail, "wrong version number") != NULL;
+}
+
 /* What libcurl tells by its words alone. */
 static cw_code code_in_words(CURLcode curl, cw_phase phase,
                              const char *detail) {
@@ -180,9 +186,26 @@ static cw_code code_in_words(CURLcode curl, cw_phase phase,
   return cw_error_code(curl);
 }
 
+/* The ways in which a handshake has no end. */
+static bool is_cut(const char *detail) {
+  return strstr(detail, "SSL_ERROR_SYSCALL") ||
+         strstr(detail, "unexpected eof") ||
+         strncmp(detail, "Recv failure", 12) == 0 ||
+         strncmp(detail, "Send failure", 12) == 0;
+}
+
+/* libcurl's words are those of its functions and of OpenSSL's: here are those
+** that say nothing to a user, or the wrong thing. */
 static const char *words_for(CURLcode curl, const char *detail) {
   if (curl == CURLE_HTTP2 && !*detail)
     return "the server has given the HTTP/2 connection up";
+  if (curl == CURLE_SEND_FAIL_REWIND || strstr(detail, "seek callback"))
+    return "the request has to be sent again, and its body can be had only "
+           "once: a body that is a string or a file can be sent again";
+  if (curl == CURLE_GOT_NOTHING)
+    return "the connection was closed before there was a response";
+  if (curl == CURLE_SSL_CONNECT_ERROR && is_cut(detail))
+    return "the connection was closed during the TLS handshake";
   return *detail ? without_url(detail) : curl_easy_strerror(curl);
 }
 
@@ -198,16 +221,41 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
   e->curl = curl;
 }
 
+void cw_error_of_descriptors(cw_error *e, CURLcode curl, cw_phase phase,
+                             int number) {
+  char text[128];
+  cw_code code = cw_error_code(curl);
+  if (number == EMFILE)
+    cw_error_set(e, code, phase_of(code, phase),
+                 "out of file descriptors: the process has as many open as "
+                 "its limit allows (EMFILE, ulimit -n)");
+  else if (number == ENFILE)
+    cw_error_set(e, code, phase_of(code, phase),
+                 "out of file descriptors: the system has as many open as its "
+                 "limit allows (ENFILE)");
+  else
+    cw_error_set(e, code, phase_of(code, phase), "cannot open a socket: %s",
+                 strerror_r(number, text, sizeof text));
+  e->curl = curl;
+}
+
 bool cw_status_retryable(int status) {
   return status == 408 || status == 429 || status == 500 ||
          (status >= 502 && status <= 504);
+}
+
+static const char *proxy_words(const char *detail) {
+  if (cw_error_is_no_tls(detail))
+    return "the proxy does not speak TLS on this port (http:// instead of "
+           "https://?)";
+  return without_url(detail);
 }
 
 void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
                          const char *detail, int answer) {
   if (phase != CW_PHASE_RESOLVE) phase = CW_PHASE_CONNECT;
   cw_error_set(e, CW_ERR_PROXY, phase, "%s",
-               *detail ? without_url(detail) : curl_easy_strerror(curl));
+               *detail ? proxy_words(detail) : curl_easy_strerror(curl));
   e->curl = curl;
   if (unsupported(detail)) e->retryable = false;
   if (answer >= 300) e->retryable = cw_status_retryable(answer);

@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "transfer.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <time.h>
 
 #include "apply.h"
+#include "descriptor.h"
 #include "route.h"
 #include "tls.h"
 #include "trace.h"
@@ -340,6 +342,14 @@ static CURLcode watch_tunnel(cw_transfer *t, const cw_request *request) {
 
 /* Connections ------------------------------------------------------------- */
 
+/* A new connection with TLS is about to be made. */
+static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *data) {
+  (void)easy;
+  cw_transfer *t = data;
+  cw_handshake_watch(&t->handshake, ssl_ctx);
+  return CURLE_OK;
+}
+
 /* Tells the process's connections apart: the kernel gives one local port to
 ** several as long as they go to different addresses (FNV-1a of the peer's). */
 static uint64_t name_of(const char *ip, int port, int local_port) {
@@ -431,9 +441,12 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_PREREQFUNCTION, on_connected);
   SET(CURLOPT_PREREQDATA, t);
   SET(CURLOPT_OPENSOCKETFUNCTION, t->calls.open);
-  SET(CURLOPT_OPENSOCKETDATA, t->calls.data);
+  SET(CURLOPT_OPENSOCKETDATA, t);
   SET(CURLOPT_CLOSESOCKETFUNCTION, t->calls.close);
   SET(CURLOPT_CLOSESOCKETDATA, t->calls.data);
+  if (!cw_handshake_visible()) return rc;
+  SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
+  SET(CURLOPT_SSL_CTX_DATA, t);
   return rc;
 }
 
@@ -489,6 +502,7 @@ void cw_transfer_free(cw_transfer *t) {
   cw_list_remove(&t->phase_link);
   curl_easy_cleanup(t->easy);
   curl_mime_free(t->mime);
+  cw_handshake_drop(&t->handshake);
   cw_url_free(t->url);
   cw_settings_free(t->baseline);
   free(t);
@@ -720,6 +734,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->tunnel = (cw_tunnel){0};
   t->deadline = t->eager = t->look_at = 0;
   t->socket = CURL_SOCKET_BAD;
+  t->no_socket = 0;
   t->https = request->url->https;
   t->host = request->url;
   t->decode =
@@ -809,6 +824,7 @@ static void copy_info(cw_transfer *t, cw_info *info) {
 void cw_transfer_detach(cw_transfer *t) {
   if (t->entered) copy_info(t, &t->response->info);
   curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+  cw_handshake_drop(&t->handshake);
   t->content->reader = NULL;
   for (size_t i = 0; i < t->content->count; i++)
     t->content->parts[i].content.reader = NULL;
@@ -908,11 +924,34 @@ static void explain_barred_proxy(cw_transfer *t) {
   t->error->retryable = false;
 }
 
+/* A server that wants a certificate and gets none says so by an alert, in the
+** midst of the handshake (TLS 1.2) or at the first read (1.3), or by closing:
+** then the alert may be lost, since the request has not been read. */
+static void explain_no_certificate(cw_transfer *t, CURLcode rc) {
+  bool handshake = rc == CURLE_SSL_CONNECT_ERROR;
+  bool closed = t->connected && (cw_error_code(rc) == CW_ERR_CLOSED ||
+                                 rc == CURLE_PARTIAL_FILE);
+  if (!cw_handshake_asked(t->handshake) || t->header_bytes) return;
+  if (!handshake && !closed) return;
+  cw_error_set(t->error, CW_ERR_TLS, CW_PHASE_TLS,
+               "the server asks for a certificate: tls = { cert =, key = }");
+}
+
 static void explain_tls(cw_transfer *t) {
   const cw_request *r = t->request;
   long verified = 0; /* what OpenSSL says */
   curl_easy_getinfo(t->easy, CURLINFO_SSL_VERIFYRESULT, &verified);
   cw_tls_explain(t->error, verified, &r->own, r->defaults);
+}
+
+/* libcurl says that the host, its name or the CA file is at fault. */
+static void explain_descriptors(cw_transfer *t, CURLcode rc, cw_phase phase) {
+  int number = rc == CURLE_COULDNT_CONNECT ? t->no_socket : 0;
+  bool opens = rc == CURLE_COULDNT_RESOLVE_HOST ||
+               rc == CURLE_COULDNT_RESOLVE_PROXY ||
+               rc == CURLE_SSL_CACERT_BADFILE;
+  if (opens && cw_descriptor_lacking()) number = errno;
+  if (number) cw_error_of_descriptors(t->error, rc, phase, number);
 }
 
 static void say_late(cw_transfer *t, cw_phase phase, const char *name,
@@ -934,9 +973,11 @@ static void fail(cw_transfer *t, CURLcode rc) {
   long answer = answer_to_connect(t);
   bool first = t->error->code == CW_OK;
   cw_phase phase = cw_transfer_phase(t);
+  explain_descriptors(t, rc, phase);
   if (is_late(t, rc)) say_late(t, phase, "timeout.connect", t->connect_us);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
   explain_barred_proxy(t);
+  if (t->proxy != CW_PROXY_TLS || t->connected) explain_no_certificate(t, rc);
   if (blames_proxy(t, rc, answer))
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);
   else
@@ -1040,6 +1081,28 @@ static bool starves(const cw_transfer *t) {
   return cw_content_hungry(t->content, &part) != NULL;
 }
 
+/* When its socket last had something to read, where that can only be bytes of
+** its response: with HTTP/1. 0: not known. */
+static int64_t last_bytes(const cw_transfer *t) {
+  if (!t->calls.heard || !cw_transfer_speaks_http1(t)) return 0;
+  return t->calls.heard(t->calls.data, t->socket);
+}
+
+/* Which limit holds while it is connected, and from when on. Bytes that make no
+** whole line yet end the wait for the first one, too; not so over TLS, where
+** they may be the handshake's rest (session tickets). */
+static const char *limit_of(const cw_transfer *t, int64_t *since, int64_t *us) {
+  int64_t bytes = last_bytes(t);
+  bool waiting = !t->header_bytes && cw_content_sent(t->content);
+  if (waiting && (t->https || bytes <= t->moved)) {
+    *us = t->first_byte_us;
+    return "timeout.first_byte";
+  }
+  if (bytes > *since) *since = bytes;
+  *us = t->idle_us;
+  return "timeout.idle";
+}
+
 int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
   int64_t due = INT64_MAX;
   *name = "deadline";
@@ -1049,15 +1112,20 @@ int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
   if (t->look_at && t->look_at < due) due = t->look_at;
   if (!t->wanted || starves(t)) return due;
   *us = t->connect_us;
+  int64_t since = t->moved;
   const char *limit = "timeout.connect";
-  if (t->connected) {
-    bool waiting = !t->header_bytes && cw_content_sent(t->content);
-    limit = waiting ? "timeout.first_byte" : "timeout.idle";
-    *us = waiting ? t->first_byte_us : t->idle_us;
-  }
-  if (t->moved + *us >= due) return due;
+  if (t->connected) limit = limit_of(t, &since, us);
+  if (since + *us >= due) return due;
   *name = limit;
-  return t->moved + *us;
+  return since + *us;
+}
+
+int64_t cw_transfer_look(const cw_transfer *t) {
+  const char *name;
+  int64_t us, due = cw_transfer_due(t, &name, &us);
+  if (us <= t->idle_us || !t->connected || t->https) return due;
+  int64_t look = *t->now + t->idle_us;
+  return look < due ? look : due;
 }
 
 void cw_transfer_too_late(cw_transfer *t) {

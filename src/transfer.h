@@ -8,6 +8,7 @@
 
 #include "body.h"
 #include "gate.h"
+#include "handshake.h"
 #include "ledger.h"
 #include "list.h"
 #include "request.h"
@@ -15,7 +16,7 @@
 #include "tunnel.h"
 
 /* Callbacks for sockets, given to every handle; 'data' is the engine, since a
-** socket outlives the transfer that opened it. */
+** socket outlives the transfer that opened it; but 'open' gets the transfer. */
 typedef struct cw_socket_calls {
   curl_opensocket_callback open;
   curl_closesocket_callback close;
@@ -23,6 +24,8 @@ typedef struct cw_socket_calls {
   ** is what it was connecting with, if that is known. False: something has come
   ** on it since it was last used. */
   bool (*take)(void *data, uint64_t name, int port, curl_socket_t socket);
+  /* When there was last something to read at the socket; 0: never. */
+  int64_t (*heard)(const void *data, curl_socket_t socket);
   void *data;
 } cw_socket_calls;
 
@@ -80,6 +83,7 @@ typedef struct cw_transfer {
 
   /* how far it is */
   bool connected;      /* the request is being sent */
+  int no_socket;       /* why it could not open the last one; 0: it could */
   bool refused;        /* the connection that libcurl chose */
   uint64_t connection; /* which it is, in one number; 0: not known */
   unsigned head_round; /* which look at the sockets brought the headers */
@@ -91,9 +95,10 @@ typedef struct cw_transfer {
   bool https;
   cw_proxy proxy; /* which it may go through */
   cw_tunnel tunnel;
-  bool decode; /* a coded body is to be decoded by its reader */
-  bool http1;  /* nothing newer is offered: not without TLS */
-  bool wanted; /* a call waits for it: its idle time counts */
+  cw_handshake *handshake; /* a reference: of its new connection, with TLS */
+  bool decode;             /* a coded body is to be decoded by its reader */
+  bool http1;              /* nothing newer is offered: not without TLS */
+  bool wanted;             /* a call waits for it: its idle time counts */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;
@@ -189,6 +194,10 @@ bool cw_transfer_drain(cw_transfer *t);
 /* When it is too late next; INT64_MAX: never. Says which limit in 'name' and
 ** how many microseconds it is. */
 int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us);
+
+/* When to look whether it is too late: before that, where bytes that have come
+** meanwhile make another limit hold. */
+int64_t cw_transfer_look(const cw_transfer *t);
 
 /* Ends it because a deadline has passed; fills in the error. */
 void cw_transfer_too_late(cw_transfer *t);

@@ -180,6 +180,7 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   }
   d->held = true;
   d->stale = true;
+  d->heard = 0;
   d->inode = st.st_ino;
   w->held++;
   return true;
@@ -216,6 +217,14 @@ int cw_watch_strange(const cw_watch *w) {
   for (int fd = 0; fd < (int)w->table_size; fd++)
     if (w->table[fd].held && is_gone(w, fd)) return fd;
   return -1;
+}
+
+void cw_watch_hear(cw_watch *w, int fd, int64_t now) {
+  if ((size_t)fd < w->table_size) w->table[fd].heard = now;
+}
+
+int64_t cw_watch_heard(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size ? w->table[fd].heard : 0;
 }
 
 void cw_watch_doubt(cw_watch *w, int fd) {

@@ -24,6 +24,7 @@ typedef struct cw_watched {
   int next;         /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;    /* of a held one: its connection; 0: not known */
   int64_t look_at;  /* from then on it may not be as it was left */
+  int64_t heard;    /* when there was last something to read */
   ino_t inode;
 } cw_watched;
 
@@ -80,6 +81,10 @@ void cw_watch_doubt(cw_watch *w, int fd);
 /* Looks at those in doubt; returns how many held ones were gone. They are no
 ** longer held. */
 size_t cw_watch_settle(cw_watch *w);
+
+/* At 'now' there is something to read; and when that last was so, 0: never. */
+void cw_watch_hear(cw_watch *w, int fd, int64_t now);
+int64_t cw_watch_heard(const cw_watch *w, int fd);
 
 /* Waits at most 'us' microseconds (negative: for ever), or until a signal. What
 ** was found is in 'fired'. */
