@@ -186,6 +186,10 @@ static cw_code code_in_words(CURLcode curl, cw_phase phase,
   return cw_error_code(curl);
 }
 
+#define CW_ONLY_ONCE                                                           \
+  "the request has to be sent again, and its body can be had only once: a "    \
+  "body that is a string or a file can be sent again"
+
 /* The ways in which a handshake has no end. */
 static bool is_cut(const char *detail) {
   return strstr(detail, "SSL_ERROR_SYSCALL") ||
@@ -194,18 +198,40 @@ static bool is_cut(const char *detail) {
          strncmp(detail, "Send failure", 12) == 0;
 }
 
-/* libcurl's words are those of its functions and of OpenSSL's: here are those
-** that say nothing to a user, or the wrong thing. */
+/* Words of libcurl's that say nothing to a user, or the wrong thing. */
+static const struct {
+  const char *part;
+  const char *words;
+} better[] = {
+  {"seek callback", CW_ONLY_ONCE},
+  {"data rewind", CW_ONLY_ONCE},
+  {"Received HTTP/0.9", "the answer is not HTTP: it has no status line"},
+  {"unexpected eof while reading",
+   "the connection was closed without an end of TLS (close_notify)"},
+  {"outstanding read data",
+   "the connection was closed before the last chunk of the body"},
+  {"Proxy CONNECT aborted",
+   "the proxy closed the connection instead of an answer to CONNECT"},
+  {"thread failed to start",
+   "the name cannot be looked up: no thread can be started for it"},
+};
+
+static const char *better_words(const char *detail) {
+  for (size_t i = 0; i < sizeof better / sizeof *better; i++)
+    if (strstr(detail, better[i].part)) return better[i].words;
+  return NULL;
+}
+
 static const char *words_for(CURLcode curl, const char *detail) {
+  const char *words = better_words(detail);
   if (curl == CURLE_HTTP2 && !*detail)
     return "the server has given the HTTP/2 connection up";
-  if (curl == CURLE_SEND_FAIL_REWIND || strstr(detail, "seek callback"))
-    return "the request has to be sent again, and its body can be had only "
-           "once: a body that is a string or a file can be sent again";
+  if (curl == CURLE_SEND_FAIL_REWIND) return CW_ONLY_ONCE;
   if (curl == CURLE_GOT_NOTHING)
     return "the connection was closed before there was a response";
   if (curl == CURLE_SSL_CONNECT_ERROR && is_cut(detail))
     return "the connection was closed during the TLS handshake";
+  if (words) return words;
   return *detail ? without_url(detail) : curl_easy_strerror(curl);
 }
 
@@ -219,6 +245,14 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
     cw_error_set(e, code, phase, "a header line cannot be read");
   cw_error_set(e, code, phase_of(code, phase), "%s", words_for(curl, detail));
   e->curl = curl;
+}
+
+void cw_error_add_system(cw_error *e, int number) {
+  static const char vague[] = "Couldn't connect to server";
+  char text[128], *at = strstr(e->text, vague);
+  if (!at || number == 0) return;
+  snprintf(at, sizeof e->text - (size_t)(at - e->text), "%s",
+           strerror_r(number, text, sizeof text));
 }
 
 void cw_error_of_descriptors(cw_error *e, CURLcode curl, cw_phase phase,
@@ -248,7 +282,8 @@ static const char *proxy_words(const char *detail) {
   if (cw_error_is_no_tls(detail))
     return "the proxy does not speak TLS on this port (http:// instead of "
            "https://?)";
-  return without_url(detail);
+  const char *words = better_words(detail);
+  return words ? words : without_url(detail);
 }
 
 void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,

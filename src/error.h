@@ -65,6 +65,9 @@ void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
 void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
                         const char *detail);
 
+/* Where libcurl says that it could not connect, the system's reason. */
+void cw_error_add_system(cw_error *e, int number);
+
 /* The same where no socket, or no other descriptor, could be had: 'number' is
 ** errno. */
 void cw_error_of_descriptors(cw_error *e, CURLcode curl, cw_phase phase,

@@ -902,15 +902,20 @@ static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   return code == CW_ERR_CONNECT || code == CW_ERR_CLOSED;
 }
 
+/* Of the last attempt to connect. */
+static int system_error(const cw_transfer *t) {
+  long number = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
+  return (int)number;
+}
+
 /* libcurl says the host and port of the url, where nobody has looked. */
 static void fail_unix(cw_transfer *t) {
   const cw_request *r = t->request;
   const char *path = cw_settings_text_of(&r->own, r->defaults, CW_OPT_UNIX);
-  long number = 0;
   if (!path) return;
-  curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
   cw_error_from_system(t->error, CW_ERR_CONNECT, CW_PHASE_CONNECT,
-                       "connect to the Unix socket", path, (int)number);
+                       "connect to the Unix socket", path, system_error(t));
 }
 
 /* The environment's proxy that bar_proxy has replaced. */
@@ -982,6 +987,8 @@ static void fail(cw_transfer *t, CURLcode rc) {
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);
   else
     cw_error_from_curl(t->error, rc, phase, t->detail);
+  if (first && rc == CURLE_COULDNT_CONNECT)
+    cw_error_add_system(t->error, system_error(t));
   if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
 }
 
