@@ -210,6 +210,8 @@ static const struct {
    "the connection was closed without an end of TLS (close_notify)"},
   {"outstanding read data",
    "the connection was closed before the last chunk of the body"},
+  {"Proxy CONNECT aborted due to timeout",
+   "the proxy did not answer to CONNECT in time"},
   {"Proxy CONNECT aborted",
    "the proxy closed the connection instead of an answer to CONNECT"},
   {"thread failed to start",

@@ -993,7 +993,6 @@ static void fail(cw_transfer *t, CURLcode rc) {
 }
 
 void cw_transfer_done(cw_transfer *t, CURLcode result) {
-  touch(t);
   if (result != CURLE_OK)
     fail(t, result);
   else if (t->undecided && !t->in_block)
@@ -1002,6 +1001,7 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
               ->final) /* libcurl calls a header block that is cut a success */
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
                  "the connection was closed inside the headers");
+  touch(t);
 }
 
 /* The end of an answer ends the upload, too, where the connection is not used
