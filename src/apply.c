@@ -178,10 +178,10 @@ static CURLcode apply_proxy(CURL *easy, const char *proxy) {
 ** where to connect does not go through one of the environment; with a Unix
 ** domain socket libcurl sees to that. */
 CURLcode cw_apply_exempt(CURL *easy, const cw_settings *own,
-                         const cw_settings *defaults) {
+                         const cw_settings *defaults, bool *environment) {
   bool chosen = cw_settings_find(own, defaults, CW_OPT_PROXY);
-  if (chosen || !cw_route_environment())
-    return curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  *environment = !chosen && cw_route_environment();
+  if (!*environment) return curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   const cw_value *pinned = cw_settings_find(own, defaults, CW_OPT_RESOLVE);
   char *exempt = cw_route_exempt(pinned ? pinned->list : NULL);
   if (!exempt) return CURLE_OUT_OF_MEMORY;

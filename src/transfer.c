@@ -465,10 +465,10 @@ static CURLcode apply_together(cw_transfer *t, uint64_t rows,
                                const cw_settings *own,
                                const cw_settings *defaults) {
   if (!(rows & CW_ROWS_OF_PROXIES)) return CURLE_OK;
-  t->environment = cw_route_environment();
+  CURLcode rc = cw_apply_exempt(t->easy, own, defaults, &t->environment);
   for (int https = 0; https < 2; https++)
     t->unusable[https] = t->environment && cw_route_environment_fault(https);
-  return cw_apply_exempt(t->easy, own, defaults);
+  return rc;
 }
 
 static const cw_settings nothing;
