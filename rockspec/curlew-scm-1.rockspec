@@ -25,6 +25,7 @@ external_dependencies = {
   ZLIB = { library = "z" },
   BROTLI = { library = "brotlidec" },
   ZSTD = { library = "zstd" },
+  SSL = { library = "ssl" },
   CRYPTO = { library = "crypto" },
   OPENSSL = { library = "ssl" },
 }

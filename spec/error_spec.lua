@@ -562,3 +562,33 @@ describe("No secret of a header stands in what is raised", function()
     end)
   end
 end)
+
+describe("The words of an error say what is at fault", function()
+  for what, case in pairs {
+    ["no HTTP"] = { code = "protocol", send = "SSH-2.0-OpenSSH_9.2\r\n\r\n",
+      words = "the answer is not HTTP" },
+    ["no answer"] = { code = "closed", words = "closed before there was a" },
+    ["no last chunk"] = { code = "truncated", words = "before the last chunk",
+      send = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        .. "2\r\nok\r\n" },
+  } do
+    it("when there is " .. what .. " #plain", function()
+      server:script { "request", { send = case.send or "" }, "close" }
+      local err = failure(server.url)
+      assert.equal(case.code, err.code)
+      assert.matches(case.words, err.message, 1, true)
+    end)
+  end
+
+  it("when nobody listens", function()
+    assert.matches("Connection refused", failure(refused_url()).message, 1,
+      true)
+  end)
+
+  it("when a proxy closes #plain", function()
+    server:script { "request", "close" }
+    local err = failure("https://name.none/", { proxy = server.url })
+    assert.equal("proxy", err.code)
+    assert.matches("closed the connection instead of", err.message, 1, true)
+  end)
+end)

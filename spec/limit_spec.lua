@@ -497,6 +497,25 @@ print(count("leaked") + count("open"))
 ]]))
   end)
 
+  it("the error says so, whatever could not be opened", function()
+    local out = child(SCARCE .. [[
+local files = {}
+for i = 1, 50 do files[i] = io.open("/dev/null") end
+local _, err = http.fetch("http://127.0.0.1:1/")
+local _, other = http.fetch("http://name.none/")
+local _, file = http.fetch(url, { method = "PUT", file = "/etc/passwd" })
+for _, f in ipairs(files) do f:close() end
+print(err.code, err.phase, err)
+print(other.code, other.phase, other)
+print(file.code, file)
+]])
+    local lines = {}
+    for line in out:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.matches("^connect\tconnect\t.*out of file descriptors", lines[1])
+    assert.matches("^resolve\tresolve\t.*out of file descriptors", lines[2])
+    assert.matches("^file\t.*[Tt]oo many open files", lines[3])
+  end)
+
   it("what is held is an error, and the law holds", function()
     assert.equal("connect\ttrue\ttrue\n", child(SCARCE .. [[
 local held = {}

@@ -170,6 +170,11 @@ describe("The option proxy", function()
       ["http://proxy a"] = "blank",
       ["http://pro\\xy"] = "backslash",
       ["http://pro\r\nxy"] = "control byte",
+      ["http://user%00:s3cret@proxy"] = "control byte",
+      ["http://user:%0as3cret@proxy"] = "control byte",
+      ["https://user:s3cret%0D%0A@proxy"] = "control byte",
+      ["socks5://%1b:s3cret@proxy"] = "control byte",
+      ["socks4://us%7fer:s3cret@proxy"] = "control byte",
     } do
       local ok, message = pcall(http.fetch, nginx.http, { proxy = text })
       assert.is_false(ok)
@@ -178,6 +183,7 @@ describe("The option proxy", function()
       assert.is_nil(message:find("s3cret", 1, true))
     end
     assert(pcall(http.client, { proxy = "HTTP://proxy/" }))
+    assert(pcall(http.client, { proxy = "http://us%20er:%zz%e4%2500@proxy" }))
   end)
 end)
 
@@ -267,6 +273,89 @@ describe("A proxy that fails", function()
 
   it("is not blamed when there was none", function()
     assert.equal("connect", failure("http://" .. nobody(), false)[1])
+  end)
+end)
+
+-- ---- answers to CONNECT ----
+
+-- In a process of its own, which can be killed: what libcurl reads of such an
+-- answer it reads in one call.
+describe("An answer to CONNECT", function()
+  local server
+  setup(function() server = support.server() end)
+  teardown(function() server:close() end)
+
+  local function ask(script, options)
+    server:reset():script(script)
+    local kind, code, out, err = support.run([[
+      local http = require "curlew"
+      local page, err = http.fetch("https://name.none/", {
+        proxy = arg[1], timeout = tonumber(arg[2]) })
+      print(page, err.code, err.phase, err.retryable, err)
+    ]], { server.url, options and options.timeout or "20", seconds = 30,
+      env = options and options.env })
+    assert.same({ "exit", 0, "" }, { kind, code, err })
+    return out
+  end
+
+  local many = { { loop = { { send = ("x"):rep(65536) } } } }
+  local REFUSAL = "HTTP/1.1 407 Wants a password\r\n"
+
+  it("may have no body without an end", function()
+    for _, fields in ipairs { "Content-Length: 999999999999\r\n\r\n",
+      "Transfer-Encoding: chunked\r\n\r\nfffffff\r\n" } do
+      assert.matches("^nil\tproxy\tconnect\tfalse\t.*407", ask { "request",
+        { send = REFUSAL .. fields }, table.unpack(many) })
+    end
+  end)
+
+  it("may have no header lines without an end", function()
+    local line = "X-Line: " .. ("y"):rep(100) .. "\r\n"
+    local lines = { loop = { { send = line:rep(600) } } }
+    assert.matches("^nil\tproxy\tconnect\tfalse\t.*407", ask { "request",
+      { send = REFUSAL }, lines })
+    assert.matches("^nil\tproxy\tconnect\ttrue\t", ask { "request", lines })
+    assert.matches("^nil\tproxy\tconnect\t", ask { "request",
+      { send = "HTTP/1.1 200 OK\r\n" }, lines })
+  end)
+
+  it("may have no line without an end", function()
+    assert.matches("^nil\tproxy\tconnect\t", ask { "request",
+      { send = REFUSAL .. "X-Line: " }, table.unpack(many) })
+  end)
+
+  it("may be no interim one", function()
+    local interim = { loop = { { send =
+      ("HTTP/1.1 100 Continue\r\n\r\n"):rep(1000) } } }
+    assert.matches("^nil\tproxy\tconnect\t", ask { "request", interim })
+  end)
+
+  it("may be as long as one of an honest proxy", function()
+    local fields = ("X-Field: " .. ("y"):rep(1000) .. "\r\n"):rep(30)
+    local body = ("z"):rep(8000)
+    assert.matches("^nil\tproxy\tconnect\tfalse\t.*tunnel failed,.*407",
+      ask { "request", { send = REFUSAL .. fields ..
+        "Content-Length: 8000\r\n\r\n" .. body }, "close" })
+    assert.matches("^nil\ttls\ttls\t", ask { "request",
+      { send = "HTTP/1.1 200 OK\r\n" .. fields .. "\r\n" }, { take = 5 },
+      { send = "this is no TLS\r\n" } })
+  end)
+
+  it("that stops is awaited for timeout.connect", function()
+    assert.matches("^nil\ttimeout\tconnect\ttrue\t.*timeout%.connect",
+      ask({ "request", { send = REFUSAL ..
+        "Content-Length: 999999999\r\n\r\nz" }, "hold" }, { timeout = "1" }))
+  end)
+end)
+
+describe("A SOCKS proxy", function()
+  it("is never offered GSSAPI, by which it could block", function()
+    local server <close> = support.server()
+    server:script { { take = 3 }, { send = "\5\255" }, "close" }
+    local _, err = http.fetch("http://name.none/", {
+      proxy = server.url:gsub("http", "socks5h") })
+    assert.equal("proxy", err.code)
+    assert.equal("\5\1\0", server:request())
   end)
 end)
 
@@ -420,6 +509,44 @@ describe("The environment's proxy", function()
         try('http://proxy.none/')
         try('https://proxy.localhost:1/')
       ]]))
+  end)
+
+  it("is never passed over for what its user and password hold", function()
+    local address = proxy.url:sub(8)
+    for _, login in ipairs { "us%00er:s3cret", "user:s3cret%0a", "user:%0d%0a",
+      "%1b", "user:s3cret%7F" } do
+      for _, scheme in ipairs { "http", "socks5", "socks4a" } do
+        local value = ("%s://%s@%s"):format(scheme, login, address)
+        local out = run({ all_proxy = value, no_proxy = "name.none" }, [[
+          for _, scheme in ipairs { "http", "https" } do
+            local _, err = http.fetch(scheme .. "://other.none/")
+            print(err.code, err.phase, err.retryable, err)
+          end
+          try("http://name.none/")
+          try("http://other.none/", { proxy = false })
+          try("http://other.none/")
+        ]])
+        assert.is_nil(out:find("s3cret", 1, true))
+        local lines = {}
+        for line in out:gmatch("[^\n]+") do lines[#lines + 1] = line end
+        for i = 1, 2 do
+          assert.matches("^proxy\tconnect\tfalse\t.*control byte", lines[i])
+        end
+        assert.same({ "resolve\tresolve", "resolve\tresolve",
+          "proxy\tconnect" }, table.move(lines, 3, 5, 1, {}))
+      end
+    end
+    assert.equal(0, proxy:connections())
+  end)
+
+  it("is judged by itself for http and for https", function()
+    assert.equal("proxied\nproxy\tconnect\nproxied\n", run({
+      http_proxy = proxy.url, https_proxy = "http://%00@" .. proxy.url:sub(8),
+    }, [[
+      try("http://other.none/")
+      try("https://other.none/")
+      try("http://other.none/")
+    ]]))
   end)
 
   it("is not shown when it is wrong", function()

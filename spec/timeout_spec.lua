@@ -128,6 +128,52 @@ describe("timeout.first_byte", function()
   end)
 end)
 
+-- Calls f while the server passes its "wait" n times, with pauses.
+local function while_it_goes_on(n, f, ...)
+  local scope <close> = http.scope()
+  local task = scope:spawn(f, ...)
+  for _ = 1, n do
+    http.sleep(2 * SHORT)
+    server:go()
+  end
+  return task:wait()
+end
+
+describe("Bytes that make no whole header line", function()
+  it("end timeout.first_byte, and timeout.idle holds #plain", function()
+    server:script { "request", { send = "HTT" }, "hold" }
+    assert_late("headers", "timeout.idle", promptly(http.get, server.url,
+      { timeout = { first_byte = 60, idle = 2 * SHORT } }))
+    server:reset():script { "request", "wait", { send = "HTTP/1.1 200 O" },
+      "wait", { send = "K\r\nContent-Length: 2\r\n\r\nok" } }
+    local page = assert(while_it_goes_on(2, http.fetch, server.url,
+      { timeout = { first_byte = 60, idle = 10 * SHORT } }))
+    assert.equal("ok", page.body)
+  end)
+
+  it("start timeout.idle anew #http1", function()
+    local steps = { "request", { send = "HTTP/1.1 200 OK\r\nX-Slow: " } }
+    for _ = 1, 7 do
+      table.move({ "wait", { send = "y" } }, 1, 2, #steps + 1, steps)
+    end
+    steps[#steps + 1] = { send = "\r\nContent-Length: 2\r\n\r\nok" }
+    server:script(steps)
+    local page = assert(while_it_goes_on(7, http.fetch, server.url,
+      { timeout = { first_byte = 10 * SHORT, idle = 10 * SHORT } }))
+    assert.equal("yyyyyyy", page:header("x-slow"))
+  end)
+end)
+
+describe("timeout.connect, as a total,", function()
+  it("is not started anew by what a proxy says #plain", function()
+    server:script { "request", { send = "HTTP/1.1 503 No\r\n" },
+      { loop = { "wait", { send = "X-Slow: y\r\n" } } } }
+    assert_late("connect", "no connection in 0.5 s (timeout.connect)",
+      while_it_goes_on(6, http.fetch, "https://name.none/",
+        { proxy = server.url, timeout = { connect = 5 * SHORT } }))
+  end)
+end)
+
 describe("timeout.idle", function()
   local idle = { timeout = { idle = SHORT } }
 

@@ -484,7 +484,8 @@ describe("A client's certificate", function()
     assert.is_nil(page)
     assert.same({ "tls", "tls", false }, { err.code, err.phase,
       err.retryable })
-    assert.matches("certificate required", err.message)
+    assert.equal("the server asks for a certificate: "
+      .. "tls = { cert =, key = }", err.message)
     local theirs = certificates.unknown_client
     page, err = http.fetch(server.url, { tls = { ca = certificates.ca,
       cert = theirs.cert, key = theirs.key } })
@@ -494,6 +495,29 @@ describe("A client's certificate", function()
     assert.same({}, server:requests())
     assert(http.fetch(server.url, { tls = { ca = certificates.ca,
       cert = mine.cert, key = mine.key } }))
+  end)
+
+  -- In half of the runs the server's alert is lost, since it has not read the
+  -- request when it closes.
+  it("that is asked for is never a closed connection #long", function()
+    local server <close> = support.server { tls = certificates.good,
+      asks = certificates.ca }
+    server:script { { loop = { "request", { send = OK } } } }
+    for i = 1, 40 do
+      local _, err = http.fetch(server.url, { tls = { ca = certificates.ca,
+        max = i % 4 == 0 and "1.2" or nil },
+        http_version = i % 2 == 0 and "2" or nil, retry = 2,
+        body = i % 3 == 0 and ("x"):rep(100000) or nil,
+        method = i % 3 == 0 and "PUT" or nil })
+      assert.same({ "tls", "tls", false, 1 }, { err.code, err.phase,
+        err.retryable, err.attempts })
+      assert.matches("asks for a certificate", err.message)
+    end
+  end)
+
+  it("that is asked for and not needed is no error", function()
+    local page = assert(http.fetch(nginx.https_client .. "/tls", trusting))
+    assert.equal(400, page.status)
   end)
 
   it("goes with its key: another one has another", function()
@@ -897,5 +921,34 @@ describe("verify = false", function()
       local blind <close> = http.client { tls = { verify = false } }
       assert(blind:fetch(arg[1], { tls = { verify = true, ca = arg[2] } }))
     ]]))
+  end)
+end)
+
+describe("A server that does not speak TLS", function()
+  it("is said to be one, also where it is the proxy", function()
+    local server <close> = support.server()
+    server:script { { take = 5 },
+      { send = "HTTP/1.1 400 Bad Request\r\n\r\n" }, "close" }
+    local _, err = http.fetch((server.url:gsub("http", "https")))
+    assert.same({ "tls", "tls", false }, { err.code, err.phase,
+      err.retryable })
+    assert.equal("the server does not speak TLS on this port (http:// instead "
+      .. "of https://?)", err.message)
+    _, err = http.fetch("http://name.none/",
+      { proxy = server.url:gsub("http", "https") })
+    assert.equal("proxy", err.code)
+    assert.matches("the proxy does not speak TLS", err.message, 1, true)
+  end)
+
+  it("or closes at once is said to have done so", function()
+    local server <close> = support.server()
+    server:script { { take = 5 }, "reset" }
+    local _, err = http.fetch((server.url:gsub("http", "https")))
+    assert.equal("tls", err.code)
+    assert.matches("closed during the TLS handshake", err.message, 1, true)
+    server:reset():script { { take = 5 }, "close" }
+    _, err = http.fetch((server.url:gsub("http", "https")))
+    assert.equal("tls", err.code)
+    assert.matches("closed during the TLS handshake", err.message, 1, true)
   end)
 end)

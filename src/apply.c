@@ -154,20 +154,24 @@ static CURLcode apply_netrc(CURL *easy, bool netrc) {
 }
 
 /* Without a choice of the user's the environment's; where that has none,
-** libcurl need not look for one at each request. */
+** libcurl need not look for one at each request. A SOCKS proxy cannot ask for
+** GSSAPI: libcurl blocks while it negotiates that. */
 static CURLcode apply_proxy(CURL *easy, const char *proxy) {
   if (!proxy && !cw_route_environment()) proxy = "";
-  return curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+  CURLcode rc = curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+  if (!rc && !(proxy && !*proxy))
+    rc = curl_easy_setopt(easy, CURLOPT_SOCKS5_AUTH, CURLAUTH_BASIC);
+  return rc;
 }
 
 /* A proxy that the user chose is for all hosts. A request that says itself
 ** where to connect does not go through one of the environment; with a Unix
 ** domain socket libcurl sees to that. */
 CURLcode cw_apply_exempt(CURL *easy, const cw_settings *own,
-                         const cw_settings *defaults) {
+                         const cw_settings *defaults, bool *environment) {
   bool chosen = cw_settings_find(own, defaults, CW_OPT_PROXY);
-  if (chosen || !cw_route_environment())
-    return curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  *environment = !chosen && cw_route_environment();
+  if (!*environment) return curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
   const cw_value *pinned = cw_settings_find(own, defaults, CW_OPT_RESOLVE);
   char *exempt = cw_route_exempt(pinned ? pinned->list : NULL);
   if (!exempt) return CURLE_OUT_OF_MEMORY;
@@ -183,8 +187,10 @@ static CURLcode apply_ip(CURL *easy, const cw_value *value) {
   return curl_easy_setopt(easy, CURLOPT_IPRESOLVE, version);
 }
 
+/* At least one: to libcurl 0 is its default. */
 static long milliseconds(double seconds) {
-  return (long)(seconds * 1000 + 0.5);
+  long ms = (long)(seconds * 1000 + 0.5);
+  return ms > 0 ? ms : 1;
 }
 
 CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
@@ -216,10 +222,10 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
     return curl_easy_setopt(easy, CURLOPT_CONNECT_TO,
                             cw_settings_lines(own, defaults, id));
   case CW_OPT_TIMEOUT_CONNECT:
-    /* ours comes first and says which limit it was; this one makes libcurl
-    ** share the time out between the addresses of a host */
+    /* makes libcurl share the time out between the addresses of a host: with
+    ** more time than ours the last ones would not be tried */
     return curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            milliseconds(number) + 1000);
+                            milliseconds(number));
   case CW_OPT_TLS_CA:
     return apply_ca(easy, value ? value->text : NULL);
   case CW_OPT_TLS_CERT:

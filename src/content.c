@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 void cw_content_init(cw_content *c, cw_error *error) {
   *c = (cw_content){.length = -1, .fd = -1, .error = error};
 }
@@ -86,7 +88,7 @@ static bool take_file(cw_content *c, const char *name, int fd, int64_t begins) {
 }
 
 bool cw_content_file(cw_content *c, const char *path) {
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  int fd = cw_descriptor_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
   if (fd < 0) return fail_file(c, CW_PHASE_REQUEST, "read", path, errno);
   return take_file(c, path, fd, 0);
 }
@@ -95,7 +97,7 @@ bool cw_content_file(cw_content *c, const char *path) {
 bool cw_content_stream(cw_content *c, FILE *stream) {
   static const char name[] = "the file";
   off_t at = ftello(stream);
-  int fd = fcntl(fileno(stream), F_DUPFD_CLOEXEC, 0);
+  int fd = cw_descriptor_copy(fileno(stream));
   if (fd < 0) return fail_file(c, CW_PHASE_REQUEST, "read", name, errno);
   if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
     close(fd);

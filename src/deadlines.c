@@ -62,9 +62,7 @@ void cw_deadlines_set(cw_deadlines *d, cw_alarm *a) {
 }
 
 void cw_deadlines_update(cw_deadlines *d, cw_transfer *t) {
-  const char *name;
-  int64_t us;
-  t->alarm.due = cw_transfer_due(t, &name, &us);
+  t->alarm.due = cw_transfer_look(t);
   cw_deadlines_set(d, &t->alarm);
 }
 

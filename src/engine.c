@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "deadlines.h"
+#include "descriptor.h"
 #include "openssl.h"
 #include "version.h"
 #include "watch.h"
@@ -33,6 +34,7 @@ struct cw_engine {
   bool resting;         /* who steps waits until the descriptor tells */
   curl_socket_t opened; /* the last one */
   cw_transfer *drained; /* borrowed: the one that is being drained */
+  unsigned round;       /* counts the looks at the sockets */
   int64_t now;
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
   cw_watch watch;
@@ -79,6 +81,13 @@ bool cw_engine_foreign(const cw_engine *e) { return e->forks != forks; }
 
 /* libcurl's callbacks: they only take note -------------------------------- */
 
+/* libcurl before 8.8.0 has a pair of sockets for each look-up of a name, too,
+** that programs executed meanwhile would inherit. */
+static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
+  if (!cw_watch_holds(&e->watch, fd) && cw_libcurl_before(0x080800))
+    cw_descriptor_seal_both(fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -92,8 +101,11 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   cw_transfer *t = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
-  if (t && what == CURL_POLL_REMOVE && !t->connected)
+  if (what != CURL_POLL_REMOVE) seal_resolver(e, fd);
+  if (t && what == CURL_POLL_REMOVE && !t->connected) {
     cw_watch_doubt(&e->watch, fd);
+    if (cw_watch_holds(&e->watch, fd)) e->stirred |= cw_transfer_stranded(t);
+  }
   if (t) cw_transfer_watched(t, what);
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
@@ -111,9 +123,11 @@ static int on_timer(CURLM *multi, long ms, void *data) {
 static curl_socket_t on_open(void *data, curlsocktype purpose,
                              struct curl_sockaddr *address) {
   (void)purpose;
-  cw_engine *e = data;
-  int fd = socket(address->family, address->socktype | SOCK_CLOEXEC,
-                  address->protocol);
+  cw_transfer *t = data;
+  cw_engine *e = t->calls.data;
+  int fd = cw_descriptor(socket(
+    address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
+  t->no_socket = fd < 0 ? errno : 0;
   if (fd < 0) {
     e->no_descriptors |= errno == EMFILE || errno == ENFILE;
     return CURL_SOCKET_BAD;
@@ -148,6 +162,11 @@ static bool take_connection(void *data, const cw_taken *taken) {
   return true;
 }
 
+static int64_t heard(const void *data, curl_socket_t socket) {
+  const cw_engine *e = data;
+  return cw_watch_heard(&e->watch, socket);
+}
+
 /* Life -------------------------------------------------------------------- */
 
 /* A session is kept with the settings of its connection (CURLOPT_SHARE), and is
@@ -158,8 +177,18 @@ static bool set_up_share(cw_engine *e) {
                                         CURL_LOCK_DATA_SSL_SESSION);
 }
 
+/* libcurl before 8.8.0 has a pair of sockets in each multi handle that programs
+** executed later would inherit. */
+static CURLM *new_multi(void) {
+  if (!cw_libcurl_before(0x080800)) return curl_multi_init();
+  cw_pair next = cw_descriptor_next_pair();
+  CURLM *multi = curl_multi_init();
+  cw_descriptor_seal_pair(next);
+  return multi;
+}
+
 static bool set_up_multi(cw_engine *e) {
-  e->multi = curl_multi_init();
+  e->multi = new_multi();
   return e->multi &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e) &&
@@ -238,8 +267,11 @@ int64_t cw_engine_now(cw_engine *e) {
 /* Transfers in and out ---------------------------------------------------- */
 
 static cw_transfer *new_transfer(cw_engine *e, cw_settings *defaults) {
-  cw_socket_calls calls = {
-    .open = on_open, .close = on_close, .take = take_connection, .data = e};
+  cw_socket_calls calls = {.open = on_open,
+                           .close = on_close,
+                           .take = take_connection,
+                           .heard = heard,
+                           .data = e};
   return cw_transfer_new(&calls, e->share, defaults);
 }
 
@@ -269,6 +301,7 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
       needs_new_handle() ? copy_model(e, defaults) : new_transfer(e, defaults);
   if (!t) return NULL;
   t->now = &e->now;
+  t->round = &e->round;
   t->touched = &e->news;
   t->new_phase = &e->new_phase;
   return t;
@@ -479,6 +512,7 @@ static bool drain(cw_engine *e, cw_transfer *t) {
   e->drained = t;
   do {
     before = t->drained;
+    e->round++;
     e->timer = INT64_MAX;
     drive(e, CURL_SOCKET_TIMEOUT, 0);
     if (e->drained && poll(&socket, 1, 0) > 0)
@@ -591,14 +625,22 @@ static int to_curl(short events) {
 static void run_sockets(cw_engine *e) {
   for (size_t i = 0; i < e->watch.fired_count; i++) {
     struct pollfd fired = e->watch.fired[i];
+    if (fired.revents & POLLIN) cw_watch_hear(&e->watch, fired.fd, e->now);
     drive(e, fired.fd, to_curl(fired.revents));
   }
+}
+
+static void run(cw_engine *e, cw_transfer *t) {
+  e->running = true;
+  cw_transfer_run(t);
+  e->running = false;
 }
 
 static void update_phases(cw_engine *e) {
   while (!cw_list_empty(&e->new_phase)) {
     cw_transfer *t = CW_LIST_ENTRY(e->new_phase.next, cw_transfer, phase_link);
     cw_list_remove(&t->phase_link);
+    if (t->stranded) run(e, t);
     if (t->unwatched) cw_engine_resume(e, t);
     cw_deadlines_update(&e->deadlines, t);
   }
@@ -639,6 +681,7 @@ static int64_t shorter(int64_t a, int64_t b) {
 void cw_engine_step(cw_engine *e, int64_t us) {
   int64_t wait = shorter(cw_engine_timeout(e), us);
   e->stirred = e->in_round = e->resting = false;
+  e->round++;
   if (e->timer <= e->now && !e->timer_last) {
     run_timer(e);
   } else {

@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "error.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,10 +139,14 @@ static const char *line_too_long(CURLcode curl, cw_phase phase,
   return NULL;
 }
 
+static bool unsupported(const char *detail) {
+  return strncmp(detail, "Unsupported proxy", 17) == 0;
+}
+
 /* A proxy of the environment that libcurl cannot use: it would print all of its
 ** url, with the password in it. */
 static const char *without_url(const char *detail) {
-  if (strncmp(detail, "Unsupported proxy", 17) != 0) return detail;
+  if (!unsupported(detail)) return detail;
   return "the environment's proxy is no url of a known scheme";
 }
 
@@ -154,6 +159,11 @@ static bool breaks_rules(const char *detail) {
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strstr(detail, names[i])) return true;
   return false;
+}
+
+/* OpenSSL's words for a first record that is none. */
+bool cw_error_is_no_tls(const char *detail) {
+  return strstr(detail, "wrong version number") != NULL;
 }
 
 /* What libcurl tells by its words alone. */
@@ -176,9 +186,54 @@ static cw_code code_in_words(CURLcode curl, cw_phase phase,
   return cw_error_code(curl);
 }
 
+#define CW_ONLY_ONCE                                                           \
+  "the request has to be sent again, and its body can be had only once: a "    \
+  "body that is a string or a file can be sent again"
+
+/* The ways in which a handshake has no end. */
+static bool is_cut(const char *detail) {
+  return strstr(detail, "SSL_ERROR_SYSCALL") ||
+         strstr(detail, "unexpected eof") ||
+         strncmp(detail, "Recv failure", 12) == 0 ||
+         strncmp(detail, "Send failure", 12) == 0;
+}
+
+/* Words of libcurl's that say nothing to a user, or the wrong thing. */
+static const struct {
+  const char *part;
+  const char *words;
+} better[] = {
+  {"seek callback", CW_ONLY_ONCE},
+  {"data rewind", CW_ONLY_ONCE},
+  {"Received HTTP/0.9", "the answer is not HTTP: it has no status line"},
+  {"unexpected eof while reading",
+   "the connection was closed without an end of TLS (close_notify)"},
+  {"outstanding read data",
+   "the connection was closed before the last chunk of the body"},
+  {"Proxy CONNECT aborted due to timeout",
+   "the proxy did not answer to CONNECT in time"},
+  {"Proxy CONNECT aborted",
+   "the proxy closed the connection instead of an answer to CONNECT"},
+  {"thread failed to start",
+   "the name cannot be looked up: no thread can be started for it"},
+};
+
+static const char *better_words(const char *detail) {
+  for (size_t i = 0; i < sizeof better / sizeof *better; i++)
+    if (strstr(detail, better[i].part)) return better[i].words;
+  return NULL;
+}
+
 static const char *words_for(CURLcode curl, const char *detail) {
+  const char *words = better_words(detail);
   if (curl == CURLE_HTTP2 && !*detail)
     return "the server has given the HTTP/2 connection up";
+  if (curl == CURLE_SEND_FAIL_REWIND) return CW_ONLY_ONCE;
+  if (curl == CURLE_GOT_NOTHING)
+    return "the connection was closed before there was a response";
+  if (curl == CURLE_SSL_CONNECT_ERROR && is_cut(detail))
+    return "the connection was closed during the TLS handshake";
+  if (words) return words;
   return *detail ? without_url(detail) : curl_easy_strerror(curl);
 }
 
@@ -194,17 +249,52 @@ void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
   e->curl = curl;
 }
 
+void cw_error_add_system(cw_error *e, int number) {
+  static const char vague[] = "Couldn't connect to server";
+  char text[128], *at = strstr(e->text, vague);
+  if (!at || number == 0) return;
+  snprintf(at, sizeof e->text - (size_t)(at - e->text), "%s",
+           strerror_r(number, text, sizeof text));
+}
+
+void cw_error_of_descriptors(cw_error *e, CURLcode curl, cw_phase phase,
+                             int number) {
+  char text[128];
+  cw_code code = cw_error_code(curl);
+  if (number == EMFILE)
+    cw_error_set(e, code, phase_of(code, phase),
+                 "out of file descriptors: the process has as many open as "
+                 "its limit allows (EMFILE, ulimit -n)");
+  else if (number == ENFILE)
+    cw_error_set(e, code, phase_of(code, phase),
+                 "out of file descriptors: the system has as many open as its "
+                 "limit allows (ENFILE)");
+  else
+    cw_error_set(e, code, phase_of(code, phase), "cannot open a socket: %s",
+                 strerror_r(number, text, sizeof text));
+  e->curl = curl;
+}
+
 bool cw_status_retryable(int status) {
   return status == 408 || status == 429 || status == 500 ||
          (status >= 502 && status <= 504);
+}
+
+static const char *proxy_words(const char *detail) {
+  if (cw_error_is_no_tls(detail))
+    return "the proxy does not speak TLS on this port (http:// instead of "
+           "https://?)";
+  const char *words = better_words(detail);
+  return words ? words : without_url(detail);
 }
 
 void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
                          const char *detail, int answer) {
   if (phase != CW_PHASE_RESOLVE) phase = CW_PHASE_CONNECT;
   cw_error_set(e, CW_ERR_PROXY, phase, "%s",
-               *detail ? without_url(detail) : curl_easy_strerror(curl));
+               *detail ? proxy_words(detail) : curl_easy_strerror(curl));
   e->curl = curl;
+  if (unsupported(detail)) e->retryable = false;
   if (answer >= 300) e->retryable = cw_status_retryable(answer);
 }
 

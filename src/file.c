@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 void cw_file_init(cw_file *f) {
   *f = (cw_file){.fd = -1, .mode = 0666, .maker = getpid()};
 }
@@ -55,8 +57,8 @@ static bool open_temporary(cw_file *f, const char *path, cw_error *e) {
   f->path = strdup(path);
   f->temporary = temporary_name(path);
   if (!f->path || !f->temporary) return fail(e, "create", path, ENOMEM);
-  f->fd = open(f->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
-               f->mode);
+  f->fd = cw_descriptor_open(f->temporary,
+                             O_WRONLY | O_CREAT | O_EXCL | O_NOCTTY, f->mode);
   if (f->fd >= 0) return true;
   int number = errno;
   free(f->temporary); /* it is not ours to remove */
@@ -87,7 +89,7 @@ static bool replace(cw_file *f, const char *path, mode_t mode, opener *open_it,
 static bool open_in_place(cw_file *f, const char *path, cw_error *e) {
   f->path = strdup(path);
   if (!f->path) return fail(e, "open", path, ENOMEM);
-  f->fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY);
+  f->fd = cw_descriptor_open(path, O_WRONLY | O_APPEND | O_NOCTTY, 0);
   return f->fd >= 0 || fail(e, "open", path, errno);
 }
 
@@ -166,9 +168,9 @@ static locking lock(cw_file *f, cw_error *e) {
 }
 
 static locking open_and_lock(cw_file *f, cw_error *e) {
-  f->fd = open(
-    f->temporary,
-    O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK, f->mode);
+  f->fd = cw_descriptor_open(
+    f->temporary, O_RDWR | O_CREAT | O_NOCTTY | O_NOFOLLOW | O_NONBLOCK,
+    f->mode);
   if (f->fd < 0) {
     fail(e, "create", f->temporary, errno);
     return REFUSED;
@@ -294,7 +296,7 @@ static void sync_folder(const char *path) {
   const char *slash = strrchr(path, '/');
   char *folder = strndup(path, slash ? (size_t)(slash - path) + 1 : 0);
   if (!folder) return;
-  int fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int fd = cw_descriptor_open(slash ? folder : ".", O_RDONLY | O_DIRECTORY, 0);
   free(folder);
   if (fd < 0) return;
   fsync(fd);

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 void cw_part_init(cw_part *p) {
   memset(p, 0, sizeof *p);
   cw_file_init(&p->file);
@@ -52,7 +54,7 @@ enum { BOOT_TEXT = 64, KNOWN_MAX = CW_VALIDATOR_MAX + 512 };
 static ssize_t read_small(const char *path, char *text, size_t size) {
   struct stat st;
   ssize_t n = -1;
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  int fd = cw_descriptor_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
   if (fd < 0) return -1;
   bool fit = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
   bool ours = fit && (st.st_uid == geteuid() || st.st_uid == 0);
@@ -115,8 +117,8 @@ static bool read_known(cw_part *p) {
 static bool write_known(const cw_part *p, cw_error *e) {
   char text[KNOWN_MAX];
   int n = print_known(p, text, sizeof text);
-  int fd =
-    open(p->known, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+  int fd = cw_descriptor_open(p->known,
+                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
   if (fd < 0) return fail(p, e, "create", errno);
   ssize_t written = write(fd, text, (size_t)n);
   int number = written < 0 ? errno : ENOSPC;

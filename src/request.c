@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "descriptor.h"
 
 void cw_request_init(cw_request *r, cw_settings *defaults, cw_error *error) {
   cw_settings_init(&r->own);
@@ -96,7 +97,7 @@ bool cw_request_set_url(cw_request *r, const char *url, size_t length,
 
 bool cw_request_trace(cw_request *r, FILE *stream) {
   fflush(stream);
-  r->trace = fcntl(fileno(stream), F_DUPFD_CLOEXEC, 0);
+  r->trace = cw_descriptor_copy(fileno(stream));
   return r->trace >= 0;
 }
 

@@ -29,6 +29,39 @@ static bool has_path(CURLU *url) {
   return found;
 }
 
+static int hex(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  c = (char)(c | 32);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Whether a control byte stands in the text, also percent-encoded. */
+static bool has_control(const char *text) {
+  for (; *text; text++) {
+    int c = (unsigned char)*text;
+    if (c == '%' && hex(text[1]) >= 0 && hex(text[2]) >= 0)
+      c = hex(text[1]) * 16 + hex(text[2]);
+    if (c < ' ' || c == 127) return true;
+  }
+  return false;
+}
+
+/* With a control byte in user or password libcurl (up to 8.6 at least) connects
+** directly, without a word: parse_proxy returns no error then. */
+static bool has_bad_login(CURLU *url) {
+  static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD};
+  bool bad = false;
+  for (size_t i = 0; i < 2; i++) {
+    char *text = NULL;
+    curl_url_get(url, parts[i], &text, 0);
+    bad |= text && has_control(text);
+    curl_free(text);
+  }
+  return bad;
+}
+
+static const char bad_login[] = "its user or password has a control byte";
+
 static const char *scheme_fault(const char *text) {
   static const char *const known[] = {"http",    "https",  "socks4",
                                       "socks4a", "socks5", "socks5h"};
@@ -61,8 +94,23 @@ const char *cw_route_proxy_fault(const char *text) {
     fault = "it has more than scheme, user, password, host and port";
   else if (!has(url, CURLUPART_HOST))
     fault = "it has no host";
+  else if (has_bad_login(url))
+    fault = bad_login;
   curl_url_cleanup(url);
   return fault;
+}
+
+int cw_route_proxy_port(const char *text) {
+  enum { OF_HTTPS = 443, OF_OTHERS = 1080 }; /* as libcurl has it */
+  char *port = NULL;
+  CURLU *url = curl_url();
+  if (url && !curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
+    curl_url_get(url, CURLUPART_PORT, &port, 0);
+  bool tls = strncasecmp(text, "https:", 6) == 0;
+  int number = port ? atoi(port) : tls ? OF_HTTPS : OF_OTHERS;
+  curl_free(port);
+  curl_url_cleanup(url);
+  return number;
 }
 
 static const char *environment(const char *lower, const char *upper) {
@@ -76,6 +124,24 @@ bool cw_route_environment(void) {
   const char *tls = environment("https_proxy", "HTTPS_PROXY");
   const char *all = environment("all_proxy", "ALL_PROXY");
   return (plain && *plain) || (tls && *tls) || (all && *all);
+}
+
+/* The variable that libcurl goes by. */
+static const char *environment_for(bool https) {
+  const char *value =
+    https ? environment("https_proxy", "HTTPS_PROXY") : getenv("http_proxy");
+  return value && *value ? value : environment("all_proxy", "ALL_PROXY");
+}
+
+const char *cw_route_environment_fault(bool https) {
+  const char *text = environment_for(https);
+  CURLU *url = text && *text ? curl_url() : NULL;
+  if (!url) return NULL;
+  bool bad = !curl_url_set(url, CURLUPART_URL, text,
+                           CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME) &&
+             has_bad_login(url);
+  curl_url_cleanup(url);
+  return bad ? bad_login : NULL;
 }
 
 /* "h:80" without its port, "[::1]:" without its brackets too. */

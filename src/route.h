@@ -14,8 +14,15 @@
 ** it, for that may hold a password. */
 const char *cw_route_proxy_fault(const char *text);
 
+/* The port of a proxy's url without a fault. */
+int cw_route_proxy_port(const char *text);
+
 /* Whether there is a proxy in the environment, for whatever host. */
 bool cw_route_environment(void);
+
+/* Why libcurl would pass the environment's proxy for such urls over without a
+** word; NULL: it would not, or there is none. */
+const char *cw_route_environment_fault(bool https);
 
 /* The hosts that the environment's proxies are not for: this machine itself,
 ** those of no_proxy, those of the entries 'pinned' (or NULL). NULL: out of

@@ -91,6 +91,10 @@ void cw_tls_explain(cw_error *e, long verified, const cw_settings *own,
   else if (e->curl == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
     snprintf(e->text, sizeof e->text,
              "the server's public key is none of tls.pin");
+  else if (cw_error_is_no_tls(said))
+    snprintf(e->text, sizeof e->text,
+             "the server does not speak TLS on this port (http:// instead of "
+             "https://?)");
   else if (about_versions(e))
     snprintf(e->text, sizeof e->text,
              "no TLS version that both speak (tls.min, tls.max): %.160s", said);

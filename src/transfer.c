@@ -2,16 +2,20 @@
 ** SPDX-License-Identifier: MIT */
 #include "transfer.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "apply.h"
+#include "descriptor.h"
 #include "route.h"
 #include "tls.h"
 #include "trace.h"
+#include "version.h"
 
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
@@ -78,6 +82,13 @@ void cw_transfer_forbid_reuse(cw_transfer *t) {
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
+/* Whether libcurl reports progress, which costs. Also from a callback. */
+static CURLcode report(cw_transfer *t, bool on) {
+  if (t->reports == on) return CURLE_OK;
+  t->reports = on;
+  return curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, on ? 0L : 1L);
+}
+
 /* libcurl asks again by itself, without "Expect: 100-continue", but for a line
 ** of ours. */
 static bool asks_again(cw_transfer *t) {
@@ -120,6 +131,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   note_challenge(t, t->response->status);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
+  report(t, false);
   make_final(t);
   look_at_upload(t);
   return n;
@@ -262,6 +274,79 @@ static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t n,
   return 0;
 }
 
+/* Tunnels ----------------------------------------------------------------- */
+
+static int64_t clock_now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* The status; 0: there is none. */
+static long answer_to_connect(const cw_transfer *t) {
+  long status = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+  return status;
+}
+
+static void refuse_tunnel(cw_transfer *t) {
+  char text[128];
+  long answer = answer_to_connect(t);
+  snprintf(text, sizeof text,
+           "the proxy's answer to CONNECT is too long (status %ld)", answer);
+  cw_error_from_proxy(t->error, CURLE_ABORTED_BY_CALLBACK, CW_PHASE_CONNECT,
+                      text, (int)answer);
+}
+
+/* While a tunnel is made libcurl returns only when the proxy pauses, or when
+** this says so: nobody else can look at limits meanwhile. */
+static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
+                       curl_off_t d) {
+  cw_transfer *t = data;
+  const char *name;
+  int64_t us;
+  (void)a, (void)b, (void)c, (void)d;
+  if (!t->request || t->doomed) return t->doomed;
+  switch (cw_tunnel_step(&t->tunnel, t->easy, *t->round, t->header_bytes)) {
+  case CW_TUNNEL_LONG:
+    refuse_tunnel(t);
+    return 1;
+  case CW_TUNNEL_LOOK:
+    if (cw_transfer_due(t, &name, &us) > clock_now()) return 0;
+    cw_transfer_too_late(t);
+    return 1;
+  default:
+    return 0;
+  }
+}
+
+/* A url for https, or one with an address of its own, by an HTTP proxy. */
+static bool tunnels(const cw_transfer *t, const cw_request *r) {
+  bool pinned = cw_settings_find(&r->own, r->defaults, CW_OPT_RESOLVE);
+  if (!t->https && !pinned) return false;
+  return t->proxy >= CW_PROXY_PLAIN ||
+         (t->proxy == CW_PROXY_MAYBE && t->environment);
+}
+
+static CURLcode watch_tunnel(cw_transfer *t, const cw_request *request) {
+  bool on = tunnels(t, request);
+  if (on) {
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(t->easy, CURLOPT_XFERINFODATA, t);
+  }
+  return report(t, on);
+}
+
+/* Connections ------------------------------------------------------------- */
+
+/* A new connection with TLS is about to be made. */
+static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *data) {
+  (void)easy;
+  cw_transfer *t = data;
+  cw_handshake_watch(&t->handshake, ssl_ctx);
+  return CURLE_OK;
+}
+
 /* Tells the process's connections apart: the kernel gives one local port to
 ** several as long as they go to different addresses (FNV-1a of the peer's). */
 static uint64_t name_of(const char *ip, int port, int local_port) {
@@ -280,6 +365,24 @@ static int not_twice(cw_transfer *t) {
   return CURL_PREREQFUNC_ABORT;
 }
 
+/* Nothing of a request may go past the proxy that it names, whatever the reason
+** of libcurl's. Only a new connection can do so. */
+static bool passes_proxy(const cw_transfer *t, int port) {
+  long connects = 0;
+  if (t->proxy < CW_PROXY_PLAIN) return false;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  if (connects == 0) return false;
+  const cw_request *r = t->request;
+  return port != cw_route_proxy_port(
+                   cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
+}
+
+static int refuse_connection(cw_transfer *t, cw_code code, const char *what) {
+  cw_error_set(t->error, code, CW_PHASE_CONNECT, "%s", what);
+  cw_transfer_forbid_reuse(t);
+  return CURL_PREREQFUNC_ABORT;
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
 ** taken for the answer. */
@@ -288,6 +391,9 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   (void)local_ip;
   cw_transfer *t = data;
   if (t->response->final) return not_twice(t);
+  if (passes_proxy(t, port))
+    return refuse_connection(t, CW_ERR_PROXY,
+                             "libcurl did not connect to the proxy");
   t->connection = name_of(ip, port, local_port);
   cw_taken taken = {t->easy, t->connection, local_port, t->socket};
   bool fit = t->connection == 0 || t->calls.take(t->calls.data, &taken);
@@ -320,6 +426,8 @@ static CURLcode set_owner(cw_transfer *t, CURLSH *share) {
   SET(CURLOPT_WRITEDATA, t);
   SET(CURLOPT_DEBUGDATA, t);
   SET(CURLOPT_PREREQDATA, t);
+  SET(CURLOPT_OPENSOCKETDATA, t);
+  SET(CURLOPT_SSL_CTX_DATA, t);
   return rc;
 }
 
@@ -339,9 +447,10 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_SEEKFUNCTION, on_seek);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
   SET(CURLOPT_OPENSOCKETFUNCTION, t->calls.open);
-  SET(CURLOPT_OPENSOCKETDATA, t->calls.data);
   SET(CURLOPT_CLOSESOCKETFUNCTION, t->calls.close);
   SET(CURLOPT_CLOSESOCKETDATA, t->calls.data);
+  if (!cw_handshake_visible()) return rc;
+  SET(CURLOPT_SSL_CTX_FUNCTION, on_tls);
   return rc;
 }
 
@@ -360,7 +469,10 @@ static CURLcode apply_together(cw_transfer *t, uint64_t rows,
                                const cw_settings *own,
                                const cw_settings *defaults) {
   if (!(rows & CW_ROWS_OF_PROXIES)) return CURLE_OK;
-  return cw_apply_exempt(t->easy, own, defaults);
+  CURLcode rc = cw_apply_exempt(t->easy, own, defaults, &t->environment);
+  for (int https = 0; https < 2; https++)
+    t->unusable[https] = t->environment && cw_route_environment_fault(https);
+  return rc;
 }
 
 static const cw_settings nothing;
@@ -402,7 +514,11 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls, CURLSH *share,
 
 cw_transfer *cw_transfer_copy(const cw_transfer *model, CURLSH *share) {
   CURL *easy = curl_easy_duphandle(model->easy);
-  return make(easy, &model->calls, share, model->baseline);
+  cw_transfer *t = make(easy, &model->calls, share, model->baseline);
+  if (!t) return NULL;
+  t->environment = model->environment;
+  memcpy(t->unusable, model->unusable, sizeof t->unusable);
+  return t;
 }
 
 void cw_transfer_free(cw_transfer *t) {
@@ -414,6 +530,7 @@ void cw_transfer_free(cw_transfer *t) {
   curl_easy_cleanup(t->easy);
   curl_mime_free(t->mime);
   cw_round_lines_clear(&t->lines);
+  cw_handshake_drop(&t->handshake);
   cw_url_free(t->url);
   cw_settings_free(t->baseline);
   free(t);
@@ -434,6 +551,14 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
   if (!rc) rc = apply_together(t, back | says, own, t->baseline);
   if (!rc) t->deviates = says;
   return rc;
+}
+
+/* Libcurl would go past such a proxy; one of an unknown scheme is an error, and
+** no error for the hosts that no proxy is for. */
+static CURLcode bar_proxy(cw_transfer *t) {
+  if (t->proxy != CW_PROXY_MAYBE || !t->unusable[t->https]) return CURLE_OK;
+  t->deviates |= cw_option_bit(CW_OPT_PROXY);
+  return curl_easy_setopt(t->easy, CURLOPT_PROXY, "unusable://proxy");
 }
 
 static int64_t microseconds(const cw_request *r, cw_option_id id) {
@@ -620,6 +745,8 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
   if (!rc) rc = set_lines(t, request);
+  if (!rc) rc = bar_proxy(t);
+  if (!rc) rc = watch_tunnel(t, request);
   if (!rc) rc = undo_once(t);
   if (only_once(request)) cw_transfer_forbid_reuse(t);
   if (!rc) rc = set_content(t, request);
@@ -638,7 +765,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = t->unwatched = t->writes = false;
+  t->undecided = t->unwatched = t->writes = t->stranded = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = t->content->kind != CW_CONTENT_NONE;
@@ -646,8 +773,10 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->done_as = CW_BY_EAGER;
   t->header_bytes = t->interim = 0;
   t->drained = 0;
+  t->tunnel = (cw_tunnel){0};
   t->deadline = t->eager = t->look_at = 0;
   t->socket = CURL_SOCKET_BAD;
+  t->no_socket = 0;
   t->https = request->url->https;
   t->host = request->url;
   t->decode =
@@ -728,6 +857,7 @@ static void copy_info(cw_transfer *t, cw_info *info) {
 void cw_transfer_detach(cw_transfer *t) {
   if (t->entered) copy_info(t, &t->response->info);
   curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+  cw_handshake_drop(&t->handshake);
   t->content->reader = NULL;
   for (size_t i = 0; i < t->content->count; i++)
     t->content->parts[i].content.reader = NULL;
@@ -747,10 +877,21 @@ void cw_transfer_detach(cw_transfer *t) {
 /* How it ends, and how far it was ----------------------------------------- */
 
 /* Whether it is connected; libcurl's time of that comes after the handshake. */
-static bool has_peer(curl_socket_t socket) {
+static bool has_peer(const cw_transfer *t) {
   struct sockaddr_storage address;
   socklen_t size = sizeof address;
-  return getpeername(socket, (struct sockaddr *)&address, &size) == 0;
+  long connects = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
+  return connects > 0 ||
+         getpeername(t->socket, (struct sockaddr *)&address, &size) == 0;
+}
+
+/* Whether the proxy has not let it through; of one of the environment's nothing
+** is known before it has answered. */
+static bool waits_for_tunnel(const cw_transfer *t) {
+  long answer = answer_to_connect(t);
+  if (!t->reports || (answer == 0 && t->proxy == CW_PROXY_MAYBE)) return false;
+  return answer / 100 != 2;
 }
 
 cw_phase cw_transfer_phase(const cw_transfer *t) {
@@ -758,7 +899,8 @@ cw_phase cw_transfer_phase(const cw_transfer *t) {
   if (t->connected)
     return cw_content_sent(t->content) ? CW_PHASE_HEADERS : CW_PHASE_SEND;
   if (measured(t, CURLINFO_NAMELOOKUP_TIME_T) == 0) return CW_PHASE_RESOLVE;
-  return t->https && has_peer(t->socket) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
+  if (waits_for_tunnel(t)) return CW_PHASE_CONNECT;
+  return t->https && has_peer(t) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
 
 /* libcurl says whom it could not connect to; of a proxy of the environment's
@@ -784,6 +926,7 @@ static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   if (maybe && !cw_route_environment()) return false;
   if (code == CW_ERR_PROXY || answer >= 300) return true;
   if (strncmp(t->detail, "Proxy CONNECT", 13) == 0 ||
+      strncmp(t->detail, "CONNECT tunnel failed", 21) == 0 ||
       strncmp(t->detail, "Unsupported proxy", 17) == 0)
     return true;
   if (maybe) return names_another_host(t);
@@ -792,15 +935,44 @@ static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   return code == CW_ERR_CONNECT || code == CW_ERR_CLOSED;
 }
 
+/* Of the last attempt to connect. */
+static int system_error(const cw_transfer *t) {
+  long number = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
+  return (int)number;
+}
+
 /* libcurl says the host and port of the url, where nobody has looked. */
 static void fail_unix(cw_transfer *t) {
   const cw_request *r = t->request;
   const char *path = cw_settings_text_of(&r->own, r->defaults, CW_OPT_UNIX);
-  long number = 0;
   if (!path) return;
-  curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
   cw_error_from_system(t->error, CW_ERR_CONNECT, CW_PHASE_CONNECT,
-                       "connect to the Unix socket", path, (int)number);
+                       "connect to the Unix socket", path, system_error(t));
+}
+
+/* The environment's proxy that bar_proxy has replaced. */
+static void explain_barred_proxy(cw_transfer *t) {
+  if (t->proxy != CW_PROXY_MAYBE || !t->unusable[t->https]) return;
+  if (strncmp(t->detail, "Unsupported proxy", 17) != 0) return;
+  const char *fault = cw_route_environment_fault(t->https);
+  cw_error_set(t->error, CW_ERR_PROXY, CW_PHASE_CONNECT,
+               "the environment's proxy cannot be used: %s",
+               fault ? fault : "it has changed");
+  t->error->retryable = false;
+}
+
+/* A server that wants a certificate and gets none says so by an alert, in the
+** midst of the handshake (TLS 1.2) or at the first read (1.3), or by closing:
+** then the alert may be lost, since the request has not been read. */
+static void explain_no_certificate(cw_transfer *t, CURLcode rc) {
+  bool handshake = rc == CURLE_SSL_CONNECT_ERROR;
+  bool closed = t->connected && (cw_error_code(rc) == CW_ERR_CLOSED ||
+                                 rc == CURLE_PARTIAL_FILE);
+  if (!cw_handshake_asked(t->handshake) || t->header_bytes) return;
+  if (!handshake && !closed) return;
+  cw_error_set(t->error, CW_ERR_TLS, CW_PHASE_TLS,
+               "the server asks for a certificate: tls = { cert =, key = }");
 }
 
 static void explain_tls(cw_transfer *t) {
@@ -810,23 +982,51 @@ static void explain_tls(cw_transfer *t) {
   cw_tls_explain(t->error, verified, &r->own, r->defaults);
 }
 
+/* libcurl says that the host, its name or the CA file is at fault. */
+static void explain_descriptors(cw_transfer *t, CURLcode rc, cw_phase phase) {
+  int number = rc == CURLE_COULDNT_CONNECT ? t->no_socket : 0;
+  bool opens = rc == CURLE_COULDNT_RESOLVE_HOST ||
+               rc == CURLE_COULDNT_RESOLVE_PROXY ||
+               rc == CURLE_SSL_CACERT_BADFILE;
+  if (opens && cw_descriptor_lacking()) number = errno;
+  if (number) cw_error_of_descriptors(t->error, rc, phase, number);
+}
+
+static void say_late(cw_transfer *t, cw_phase phase, const char *name,
+                     int64_t us) {
+  const char *what = t->connected ? "nothing happened for" : "no connection in";
+  cw_error_set(t->error, CW_ERR_TIMEOUT, phase, "%s %g s (%s)", what,
+               (double)us / 1e6, name);
+}
+
+/* libcurl has the same limit for connecting, and may notice it first. */
+static bool is_late(const cw_transfer *t, CURLcode rc) {
+  enum { SLACK_US = 100000 };
+  return rc == CURLE_OPERATION_TIMEDOUT && !t->connected &&
+         *t->now - t->moved >= t->connect_us - SLACK_US;
+}
+
 /* The first error stays, and may be another than libcurl's. */
 static void fail(cw_transfer *t, CURLcode rc) {
-  long answer = 0; /* to CONNECT */
+  long answer = answer_to_connect(t);
   bool first = t->error->code == CW_OK;
   cw_phase phase = cw_transfer_phase(t);
-  curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
   note_challenge(t, (int)answer);
+  explain_descriptors(t, rc, phase);
+  if (is_late(t, rc)) say_late(t, phase, "timeout.connect", t->connect_us);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
+  explain_barred_proxy(t);
+  if (t->proxy != CW_PROXY_TLS || t->connected) explain_no_certificate(t, rc);
   if (blames_proxy(t, rc, answer))
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);
   else
     cw_error_from_curl(t->error, rc, phase, t->detail);
+  if (first && rc == CURLE_COULDNT_CONNECT)
+    cw_error_add_system(t->error, system_error(t));
   if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
 }
 
 void cw_transfer_done(cw_transfer *t, CURLcode result) {
-  touch(t);
   if (result != CURLE_OK)
     fail(t, result);
   else if (t->undecided && !t->in_block)
@@ -835,6 +1035,7 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
               ->final) /* libcurl calls a header block that is cut a success */
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
                  "the connection was closed inside the headers");
+  touch(t);
 }
 
 /* The end of an answer ends the upload, too, where the connection is not used
@@ -861,6 +1062,25 @@ void cw_transfer_watched(cw_transfer *t, int what) {
   if (what != CURL_POLL_REMOVE || !overlooks_end(t)) return;
   t->unwatched = true;
   enter_phase(t);
+}
+
+/* libcurl before 8.4.0 starts with the next address of a host by closing the
+** socket of the last one, and waits neither at the new socket, which it has not
+** opened yet, nor for a time: nothing would ever happen. */
+bool cw_transfer_stranded(cw_transfer *t) {
+  if (!t->entered || t->connected || !cw_libcurl_before(0x080400)) return false;
+  t->stranded = true;
+  if (cw_list_empty(&t->phase_link))
+    cw_list_append(t->new_phase, &t->phase_link);
+  return true;
+}
+
+/* To pause it and to resume it is the one way: there is no socket that could be
+** named in curl_multi_socket_action. */
+void cw_transfer_run(cw_transfer *t) {
+  t->stranded = false;
+  curl_easy_pause(t->easy, CURLPAUSE_ALL);
+  curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
 bool cw_transfer_stands_still(cw_transfer *t) {
@@ -902,6 +1122,28 @@ static bool starves(const cw_transfer *t) {
   return cw_content_hungry(t->content, &part) != NULL;
 }
 
+/* When its socket last had something to read, where that can only be bytes of
+** its response: with HTTP/1. 0: not known. */
+static int64_t last_bytes(const cw_transfer *t) {
+  if (!t->calls.heard || !cw_transfer_speaks_http1(t)) return 0;
+  return t->calls.heard(t->calls.data, t->socket);
+}
+
+/* Which limit holds while it is connected, and from when on. Bytes that make no
+** whole line yet end the wait for the first one, too; not so over TLS, where
+** they may be the handshake's rest (session tickets). */
+static const char *limit_of(const cw_transfer *t, int64_t *since, int64_t *us) {
+  int64_t bytes = last_bytes(t);
+  bool waiting = !t->header_bytes && cw_content_sent(t->content);
+  if (waiting && (t->https || bytes <= t->moved)) {
+    *us = t->first_byte_us;
+    return "timeout.first_byte";
+  }
+  if (bytes > *since) *since = bytes;
+  *us = t->idle_us;
+  return "timeout.idle";
+}
+
 int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
   int64_t due = INT64_MAX;
   *name = "deadline";
@@ -911,15 +1153,20 @@ int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us) {
   if (t->look_at && t->look_at < due) due = t->look_at;
   if (!t->wanted || starves(t)) return due;
   *us = t->connect_us;
+  int64_t since = t->moved;
   const char *limit = "timeout.connect";
-  if (t->connected) {
-    bool waiting = !t->header_bytes && cw_content_sent(t->content);
-    limit = waiting ? "timeout.first_byte" : "timeout.idle";
-    *us = waiting ? t->first_byte_us : t->idle_us;
-  }
-  if (t->moved + *us >= due) return due;
+  if (t->connected) limit = limit_of(t, &since, us);
+  if (since + *us >= due) return due;
   *name = limit;
-  return t->moved + *us;
+  return since + *us;
+}
+
+int64_t cw_transfer_look(const cw_transfer *t) {
+  const char *name;
+  int64_t us, due = cw_transfer_due(t, &name, &us);
+  if (us <= t->idle_us || !t->connected || t->https) return due;
+  int64_t look = *t->now + t->idle_us;
+  return look < due ? look : due;
 }
 
 void cw_transfer_too_late(cw_transfer *t) {
@@ -933,6 +1180,5 @@ void cw_transfer_too_late(cw_transfer *t) {
     cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
                  "not done by its deadline");
   else
-    cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
-                 "nothing happened for %g s (%s)", (double)us / 1e6, name);
+    say_late(t, cw_transfer_phase(t), name, us);
 }

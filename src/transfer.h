@@ -9,10 +9,12 @@
 #include "authorization.h"
 #include "body.h"
 #include "gate.h"
+#include "handshake.h"
 #include "ledger.h"
 #include "list.h"
 #include "request.h"
 #include "response.h"
+#include "tunnel.h"
 
 /* The connection that libcurl has chosen for a transfer. */
 typedef struct cw_taken {
@@ -23,12 +25,14 @@ typedef struct cw_taken {
 } cw_taken;
 
 /* Callbacks for sockets, given to every handle; 'data' is the engine, since a
-** socket outlives the transfer that opened it. */
+** socket outlives the transfer that opened it; but 'open' gets the transfer. */
 typedef struct cw_socket_calls {
   curl_opensocket_callback open;
   curl_closesocket_callback close;
   /* False: bytes have come on the connection since it was last used. */
   bool (*take)(void *data, const cw_taken *taken);
+  /* When there was last something to read at the socket; 0: never. */
+  int64_t (*heard)(const void *data, curl_socket_t socket);
   void *data;
 } cw_socket_calls;
 
@@ -59,13 +63,17 @@ typedef struct cw_transfer {
   bool forbids_reuse;   /* CURLOPT_FORBID_REUSE is set */
   bool fresh;           /* CURLOPT_FRESH_CONNECT is set */
   bool traces;          /* CURLOPT_VERBOSE is set */
+  bool reports;         /* CURLOPT_NOPROGRESS is 0 */
+  bool environment;     /* has proxies, which the handle may go through */
+  bool unusable[2];     /* the environment's proxy for http, for https */
   cw_url *url;          /* a reference: whose text the handle has */
   curl_mime *mime;      /* owned: of the last request that had parts */
   cw_round_lines lines; /* owned: header lines of the last request alone */
   cw_socket_calls calls;
-  const int64_t *now; /* borrowed: the engine's clock, microseconds */
-  cw_link *touched;   /* borrowed: the engine's ring of owners with news */
-  cw_link *new_phase; /* borrowed: its ring of transfers in another phase */
+  const unsigned *round; /* borrowed: counts the engine's looks at sockets */
+  const int64_t *now;    /* borrowed: the engine's clock, microseconds */
+  cw_link *touched;      /* borrowed: the engine's ring of owners with news */
+  cw_link *new_phase;    /* borrowed: its ring of transfers in another phase */
 
   /* of this exchange; all borrowed */
   const cw_request *request;
@@ -86,6 +94,7 @@ typedef struct cw_transfer {
 
   /* how far it is */
   bool connected;      /* the request is being sent */
+  int no_socket;       /* why it could not open the last one; 0: it could */
   bool refused;        /* the connection that libcurl chose */
   uint64_t connection; /* which it is, in one number; 0: not known */
   bool undecided;      /* what has come may be followed by another response */
@@ -93,9 +102,11 @@ typedef struct cw_transfer {
   bool draining;       /* what comes is dropped and counted */
   bool https;
   cw_proxy proxy; /* which it may go through */
-  bool decode;    /* a coded body is to be decoded by its reader */
-  bool http1;     /* nothing newer is offered: not without TLS */
-  bool wanted;    /* a call waits for it: its idle time counts */
+  cw_tunnel tunnel;
+  cw_handshake *handshake; /* a reference: of its new connection, with TLS */
+  bool decode;             /* a coded body is to be decoded by its reader */
+  bool http1;              /* nothing newer is offered: not without TLS */
+  bool wanted;             /* a call waits for it: its idle time counts */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;
@@ -111,6 +122,7 @@ typedef struct cw_transfer {
   cw_link client_link;
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
+  bool stranded;        /* to be run: libcurl waits for nothing (connecting) */
   bool unwatched;       /* to be resumed: its end has been overlooked */
   bool writes;          /* libcurl waits until it can write */
   int64_t look_at;      /* when to look whether it still sends; 0: never */
@@ -171,6 +183,13 @@ void cw_transfer_resume(cw_transfer *t);
 ** says so. */
 void cw_transfer_watched(cw_transfer *t, int what);
 
+/* libcurl no longer waits at a socket with which it was connecting. From the
+** callback that says so. True: cw_transfer_run is to be called soon. */
+bool cw_transfer_stranded(cw_transfer *t);
+
+/* Makes libcurl go on with it. Never from a callback of libcurl's. */
+void cw_transfer_run(cw_transfer *t);
+
 /* Whether libcurl has given its upload up without a word. */
 bool cw_transfer_stopped(const cw_transfer *t);
 
@@ -186,6 +205,10 @@ bool cw_transfer_drain(cw_transfer *t);
 /* When it is too late next; INT64_MAX: never. Says which limit in 'name' and
 ** how many microseconds it is. */
 int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us);
+
+/* When to look whether it is too late: before that, where bytes that have come
+** meanwhile make another limit hold. */
+int64_t cw_transfer_look(const cw_transfer *t);
 
 /* Ends it because a deadline has passed; fills in the error. */
 void cw_transfer_too_late(cw_transfer *t);

@@ -5,10 +5,13 @@
 #include <curl/curl.h>
 #include <pthread.h>
 
+#include "descriptor.h"
+
 const char *cw_set_up_libcurl(void) {
   const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
   if (v->version_num < CW_LIBCURL_LEAST)
     return "curlew needs libcurl 7.88 or newer";
+  cw_descriptor_fill_stdio();
   CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
   return rc ? curl_easy_strerror(rc) : NULL;
 }

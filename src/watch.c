@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "descriptor.h"
+
 _Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR,
                "the same bits mean the same to poll and epoll");
 
@@ -175,9 +177,14 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   }
   d->held = true;
   d->stale = true;
+  d->heard = 0;
   d->inode = st.st_ino;
   w->held++;
   return true;
+}
+
+bool cw_watch_holds(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].held;
 }
 
 /* Before it is closed: what a fork of this process holds open epoll does not
@@ -207,6 +214,14 @@ int cw_watch_strange(const cw_watch *w) {
   for (int fd = 0; fd < (int)w->table_size; fd++)
     if (w->table[fd].held && is_gone(w, fd)) return fd;
   return -1;
+}
+
+void cw_watch_hear(cw_watch *w, int fd, int64_t now) {
+  if ((size_t)fd < w->table_size) w->table[fd].heard = now;
+}
+
+int64_t cw_watch_heard(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size ? w->table[fd].heard : 0;
 }
 
 void cw_watch_doubt(cw_watch *w, int fd) {
@@ -255,14 +270,14 @@ static void tell_all(cw_watch *w) {
 }
 
 static bool have_epoll(cw_watch *w) {
-  if (w->epoll < 0) w->epoll = epoll_create1(EPOLL_CLOEXEC);
+  if (w->epoll < 0) w->epoll = cw_descriptor(epoll_create1(EPOLL_CLOEXEC));
   return w->epoll >= 0;
 }
 
 static bool have_bell(cw_watch *w) {
   struct epoll_event event = {.events = EPOLLIN};
   if (w->bell >= 0) return true;
-  w->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  w->bell = cw_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   event.data.fd = w->bell;
   return w->bell >= 0 &&
          epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->bell, &event) == 0;

@@ -23,6 +23,7 @@ typedef struct cw_watched {
   int at;           /* 1 + its place in the poll set; 0: not there */
   int next;         /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;    /* of a held one: its connection; 0: not known */
+  int64_t heard;    /* when there was last something to read */
   ino_t inode;
 } cw_watched;
 
@@ -57,6 +58,8 @@ bool cw_watch_set(cw_watch *w, int fd, short events);
 bool cw_watch_hold(cw_watch *w, int fd);
 void cw_watch_unhold(cw_watch *w, int fd);
 
+bool cw_watch_holds(const cw_watch *w, int fd);
+
 /* Calls the connection on the held 'fd' by 'name', any number that tells it
 ** from others (not 0), if it goes out from 'port'. False: it does not. */
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
@@ -76,6 +79,10 @@ void cw_watch_doubt(cw_watch *w, int fd);
 /* Looks at those in doubt; returns how many held ones were gone. They are no
 ** longer held. */
 size_t cw_watch_settle(cw_watch *w);
+
+/* At 'now' there is something to read; and when that last was so, 0: never. */
+void cw_watch_hear(cw_watch *w, int fd, int64_t now);
+int64_t cw_watch_heard(const cw_watch *w, int fd);
 
 /* Waits at most 'us' microseconds (negative: for ever), or until a signal. What
 ** was found is in 'fired'. */

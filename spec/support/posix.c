@@ -657,6 +657,37 @@ static int l_connect(lua_State *L) {
   return 1;
 }
 
+static socklen_t address_of(struct sockaddr_storage *a, const char *ip,
+                            int port) {
+  struct sockaddr_in6 *six = (struct sockaddr_in6 *)a;
+  struct sockaddr_in *four = (struct sockaddr_in *)a;
+  *a = (struct sockaddr_storage){.ss_family = AF_INET6};
+  six->sin6_port = htons((uint16_t)port);
+  if (inet_pton(AF_INET6, ip, &six->sin6_addr) == 1) return sizeof *six;
+  *a = (struct sockaddr_storage){.ss_family = AF_INET};
+  four->sin_port = htons((uint16_t)port);
+  inet_pton(AF_INET, ip, &four->sin_addr);
+  return sizeof *four;
+}
+
+/* deafen(ip, port) -> descriptors: who connects there has no answer, neither
+** yes nor no, as long as they are open */
+static int l_deafen(lua_State *L) {
+  struct sockaddr_storage a;
+  socklen_t n =
+    address_of(&a, luaL_checkstring(L, 1), (int)luaL_checkinteger(L, 2));
+  int fd[3];
+  for (int i = 0; i < 3; i++)
+    fd[i] = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (bind(fd[0], (struct sockaddr *)&a, n) != 0 || listen(fd[0], 0) != 0)
+    return raise_errno(L, "deafen");
+  for (int i = 0; i < 3; i++) {
+    if (i > 0) connect(fd[i], (struct sockaddr *)&a, n);
+    lua_pushinteger(L, fd[i]);
+  }
+  return 3;
+}
+
 /* ask(port, bytes) -> all that came until the peer closed; 10 s at most */
 static int l_ask(lua_State *L) {
   size_t n;
@@ -884,27 +915,17 @@ static int l_setenv(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-  {"spawn", l_spawn},
-  {"listen", l_listen},
-  {"reserve", l_reserve},
-  {"connect", l_connect},
-  {"ask", l_ask},
-  {"close", l_close},
-  {"fds", l_fds},
-  {"fork", l_fork},
-  {"setrlimit", l_setrlimit},
-  {"getpid", l_getpid},
-  {"kill", l_kill},
-  {"ignore", l_ignore},
-  {"alarm_signal", l_alarm_signal},
-  {"mkdtemp", l_mkdtemp},
-  {"remove_tree", l_remove_tree},
-  {"rss", l_rss},
-  {"monotonic", l_monotonic},
-  {"nap", l_nap},
-  {"poll", l_poll},
-  {"setenv", l_setenv},
-  {"unread", l_unread},
+  {"spawn", l_spawn},     {"listen", l_listen},
+  {"reserve", l_reserve}, {"connect", l_connect},
+  {"deafen", l_deafen},   {"ask", l_ask},
+  {"close", l_close},     {"fds", l_fds},
+  {"fork", l_fork},       {"setrlimit", l_setrlimit},
+  {"getpid", l_getpid},   {"kill", l_kill},
+  {"ignore", l_ignore},   {"alarm_signal", l_alarm_signal},
+  {"mkdtemp", l_mkdtemp}, {"remove_tree", l_remove_tree},
+  {"rss", l_rss},         {"monotonic", l_monotonic},
+  {"nap", l_nap},         {"poll", l_poll},
+  {"setenv", l_setenv},   {"unread", l_unread},
   {NULL, NULL},
 };
 

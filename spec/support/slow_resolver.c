@@ -2,7 +2,10 @@
 ** connections take their time. A name that ends in ".slow" is looked up for
 ** three seconds, in vain; one that ends in ".late" for a short time, which the
 ** process outlives even when all else of it has ended; one that ends in
-** ".none" is not there, and no name server is asked. What listens has room for
+** ".none" is not there, and no name server is asked. One that ends in ".many"
+*has
+** the addresses that CURLEW_ADDRESSES names, with blanks between. What listens
+*has room for
 ** one connection: the next one is left waiting. Test only.
 ** Built by
 **   gcc -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -shared \
@@ -13,6 +16,8 @@
 #include <netdb.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -51,6 +56,21 @@ __attribute__((destructor)) static void outlive(void) {
   wait_ms(GRACE_MS);
 }
 
+/* As many of the addresses as are of the family that is asked for. */
+static int listed(lookup *real, const char *service,
+                  const struct addrinfo *hints, struct addrinfo **found) {
+  char all[256], *rest = all;
+  const char *given = getenv("CURLEW_ADDRESSES");
+  snprintf(all, sizeof all, "%s", given ? given : "");
+  *found = NULL;
+  for (char *ip; (ip = strtok_r(rest, " ", &rest));) {
+    if (real(ip, service, hints, found) != 0) continue;
+    while (*found)
+      found = &(*found)->ai_next;
+  }
+  return 0;
+}
+
 int getaddrinfo(const char *node, const char *service,
                 const struct addrinfo *hints, struct addrinfo **found) {
   lookup *real = NULL;
@@ -63,6 +83,7 @@ int getaddrinfo(const char *node, const char *service,
     return answer;
   }
   *(void **)&real = next_in_line("getaddrinfo");
+  if (ends_in(node, ".many")) return listed(real, service, hints, found);
   return real(node, service, hints, found);
 }
 
