@@ -569,7 +569,7 @@ static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
 static CURLcode set_url(cw_transfer *t, cw_url *url) {
   CURLcode rc = CURLE_OK;
   if (t->url != url) {
-    const char *text = strchr(url->text, ' ') ? NULL : url->text;
+    const char *text = url->encoded ? NULL : url->text;
     rc = curl_easy_setopt(t->easy, CURLOPT_URL, text);
     cw_url_free(t->url);
     t->url = rc ? NULL : cw_url_retain(url);
