@@ -300,6 +300,83 @@ describe("download that was interrupted", function()
     assert_whole(A, assert(go_on()), true)
   end)
 
+  it("begins anew when its precondition fails", function()
+    interrupt()
+    answer(response("412 Precondition Failed", ""),
+      response("200 OK", B, { ETag = '"two"' }))
+    assert_whole(B, assert(go_on()))
+    local requests = server:requests()
+    assert.equal(2, #requests)
+    assert.equal("bytes=99999-", header(requests[1], "Range"))
+    assert.is_nil(header(requests[2], "Range"))
+    assert.is_nil(header(requests[2], "If-Range"))
+  end)
+
+  it("begins anew where the server fails by the range", function()
+    for _, check in ipairs { true, function(r) return r.ok end,
+      function() return true end } do
+      interrupt()
+      answer(response("500 Internal Server Error", ""),
+        response("200 OK", B, { ETag = '"two"' }))
+      assert_whole(B, assert(go_on { check = check }))
+      local requests = server:requests()
+      assert.equal(2, #requests)
+      assert.equal("bytes=99999-", header(requests[1], "Range"))
+      assert.is_nil(header(requests[2], "Range"))
+      assert.is_nil(header(requests[2], "If-Range"))
+    end
+  end)
+
+  it("is kept until all of it comes, once the server has failed", function()
+    for _, second in ipairs { response("500 Oh", ""), response("404 No", ""),
+      response("416 Range Not Satisfiable", ""), "HTTP/1.1 204 N\r\n\r\n",
+      rest(B, FIRST, TAG), "HTTP/1.1 200 O" } do
+      interrupt()
+      answer(response("500 Internal Server Error", ""), second)
+      assert.is_nil((go_on()))
+      assert.equal(2, #server:requests())
+      assert.is_true(read(part) == A:sub(1, CUT))
+      answer(rest(A, FIRST, TAG))
+      assert_whole(A, assert(go_on()), true)
+      assert.equal("bytes=99999-", header(server:request(), "Range"))
+      os.remove(path)
+    end
+  end)
+
+  it("is what came of all of it, once that has begun", function()
+    interrupt()
+    answer(response("500 Internal Server Error", ""),
+      cut(B, 50000, { ETag = '"two"' }))
+    assert.equal("truncated", select(2, go_on()).code)
+    assert.is_true(read(part) == B:sub(1, 50000))
+    answer(rest(B, 49999, { ETag = '"two"' }))
+    assert_whole(B, assert(go_on()), true)
+  end)
+
+  it("begins anew once, however often it is tried", function()
+    local retry = { times = 3, max_delay = 0.001 }
+    for _, refusal in ipairs { "412 Precondition Failed", "416 No Range" } do
+      interrupt()
+      answer(response(refusal, ""), cut(B, CUT, TAG), response(refusal, ""))
+      local err = select(2, go_on { retry = retry })
+      assert.equal("status", err.code)
+      assert.equal(3, #server:requests())
+      os.remove(part)
+      os.remove(meta)
+    end
+  end)
+
+  it("is kept, and asked for as before, after other failures", function()
+    for _, status in ipairs { "400 Bad Request", "403 No", "501 No",
+      "502 Bad Gateway", "503 Later" } do
+      interrupt()
+      answer(response(status, ""))
+      assert.equal("status", select(2, go_on()).code)
+      assert.equal(1, #server:requests())
+      assert.is_true(read(part) == A:sub(1, CUT))
+    end
+  end)
+
   it("is not lost when nobody answers", function()
     interrupt()
     server:reset():script { "request", "reset" }
@@ -644,6 +721,11 @@ describe("download that cannot", function()
     support.command("mkdir", part)
     assert_error("file", "Is a directory", server.url, path)
     support.command("rmdir", part)
+    write(folder .. "/victim", "mine")
+    support.command("ln", folder .. "/victim", part)
+    assert_error("file", "it has more than one hard link", server.url, path)
+    assert.equal("mine", read(folder .. "/victim"))
+    os.remove(part)
     write(part, "x")
     if support.command("chown", "1", part) == 0 then
       assert_error("file", "belongs to somebody else", server.url, path)

@@ -137,10 +137,13 @@ char *cw_file_beside(const char *path, const char *suffix) {
   return name;
 }
 
-/* Somebody else's could be changed under our hands. */
+/* Somebody else's could be changed under our hands. What has another name, too,
+*is
+** another file to its owner. */
 static const char *unfit(const struct stat *st) {
   if (!S_ISREG(st->st_mode)) return "it is no regular file";
   if (st->st_uid != geteuid()) return "it belongs to somebody else";
+  if (st->st_nlink > 1) return "it has more than one hard link";
   return NULL;
 }
 
