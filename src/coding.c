@@ -3,8 +3,7 @@
 #include "coding.h"
 
 /* RFC 9110 section 5.6.1: an empty element is none; identity is of RFC 2616.
-*The
-** others are a charset, Content-Transfer-Encoding's value, and what Amazon S3
+** The others are a charset, a value of Content-Transfer-Encoding, and what S3
 ** keeps of an upload whose framing it has undone. */
 bool cw_coding_is_none(cw_text name) {
   static const char *const none[] = {"",      "identity", "none",

@@ -7,9 +7,8 @@
 
 /* Replaces the number at 'index' by its text, as forms and header lines have
 ** it: an integer, and a float that equals one, has no point and no exponent;
-*any
-** other float has the fewest digits that read back as the same one. False: the
-** number is not finite, and nothing is replaced. */
+** any other float has the fewest digits that read back as the same one. False:
+** the number is not finite, and nothing is replaced. */
 bool cwl_number_to_text(lua_State *L, int index);
 
 /* Adds number_text and float_text to the table on top. */

@@ -25,9 +25,8 @@ static void use_dot(char *text) {
   memmove(at + 1, at + n, strlen(at + n) + 1);
 }
 
-/* 15 digits are never too many for a number of the usual range: zeros at the
-*end
-** are not written. */
+/* 15 digits are never too many for a number of the usual range: "%g" writes no
+** zeros at the end. */
 void cw_number_print(double number, char text[CW_NUMBER_TEXT]) {
   int digits = fabs(number) < DBL_MIN ? 1 : DBL_DIG;
   while (!reads_back(number, digits, text) && digits < DBL_DECIMAL_DIG)

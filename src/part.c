@@ -209,8 +209,7 @@ static cw_taking take_rest(cw_part *p, const cw_response *r, uint64_t most,
 }
 
 /* 412 and 416 say that the entity is another one. A server that fails by 500
-*may
-** fail by the Range alone: the part stays until the whole comes. */
+** may fail by the Range alone: the part stays until the whole comes. */
 cw_taking cw_part_refused(cw_part *p, int status, cw_error *e) {
   bool is_other = status == 412 || status == 416;
   if (!p->asked || p->anew || !(is_other || status == 500))

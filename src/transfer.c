@@ -150,8 +150,7 @@ static bool frames_body(cw_text name) {
 
 /* A blank stands before the colon (RFC 9112 section 5.1). libcurl does not know
 ** such a name, so "Content-Length : 5" is no length to it, and others take it
-*for
-** one: two readings of where a body ends are one too many. */
+** for one: two readings of where a body ends are one too many. */
 static bool misleads(cw_text line, const char *colon) {
   if (colon == line.bytes || !cw_text_blank(colon[-1])) return false;
   size_t n = (size_t)(colon - line.bytes);
