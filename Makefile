@@ -50,7 +50,7 @@ link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
 sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
-decoder_parts := $(patsubst %,src/%.c,decoder error headers buf)
+decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf)
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
 # What runs without Lua; the sanitized build has its own.
@@ -186,8 +186,8 @@ http2: rock support ## the specs that can, over HTTP/2
 # requests itself, but for what is about who waits without one. A process for
 # each file; what its scripts do in others knows nothing of the loop.
 in_loops := auth body decode download error headers http2 leaks limit map \
-  middleware observer peer producer proxy read reader redirect request retry \
-  save scope task timeout tls transfer upload wait where
+  middleware observer peer producer proxy read reader redirect request resume \
+  retry save scope task timeout tls transfer upload wait where
 in_loop = CURLEW_WAIT=$@ script/files $(tree_dirs) build/$@ \
   --exclude-tags=builtin,long $(or $(ARGS),$(in_loops:%=spec/%_spec.lua))
 

@@ -527,6 +527,16 @@ describe("auth.digest", function()
     assert.not_matches("p:", server:request(2):match("Authorization[^\r]*"))
   end)
 
+  -- The quoted string of the uri would end at a quotation mark, and hold an
+  -- escape where a backslash stands.
+  it("names the target as it is sent, encoded", function()
+    server:replies(challenge(), OK)
+    assert(http.fetch(server.url .. '/{a}?q=", x="y\\', options))
+    local target = "/%7Ba%7D?q=%22,%20x=%22y%5C"
+    assert.equal(target, server:request(2):match("^GET (%S+) HTTP"))
+    assert_right(2, "GET", target)
+  end)
+
   it("returns the 401 when the password is wrong", function()
     server:replies(challenge(), challenge(), OK)
     local page = assert(http.fetch(server.url, options))

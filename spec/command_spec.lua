@@ -114,6 +114,18 @@ describe("The command of a request", function()
     assert.same(parsed(sent), parsed(last_request()))
   end)
 
+  it("has the url as it was sent", function()
+    local page = assert(http.fetch(server.url .. '/[1]{a}"<>^`|b?{1}\\"'))
+    local sent = last_request()
+    assert.matches("^GET /%[1%]%%7Ba%%7D%%22%%3C%%3E%%5E%%60%%7Cb"
+      .. "%?%%7B1%%7D%%5C%%22 HTTP", sent)
+    local target = sent:match("^GET (%S+)")
+    assert.equal(server.url .. target, page.url)
+    assert.equal(page.url, page.request.url)
+    run(page.request:curl())
+    assert.same(parsed(sent), parsed(last_request()))
+  end)
+
   it("masks what is secret", function()
     local text = assert_same_sent({ headers = { Authorization = "Bearer s3cret",
       ["proxy-authorization"] = "Basic s3cret", Cookie = "a=s3cret" } },

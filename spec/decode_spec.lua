@@ -283,6 +283,16 @@ describe("A list of codings", function()
     assert.equal(4, assert(fetch(coded("identity", "body"))).length)
   end)
 
+  it("has names that are no coding", function()
+    for _, name in ipairs { "none", "utf-8", "UTF-8", "binary", "aws-chunked",
+      "identity, None", ",binary," } do
+      local page = assert(fetch(coded(name, "body")))
+      assert.same({ "body", 4 }, { page.body, page.length })
+    end
+    assert.is_true(assert(fetch(coded("aws-chunked, gzip, none",
+      encode.gzip(TEXT)))).body == TEXT)
+  end)
+
   it("of five is undone, of six is not", function()
     local bytes, list = TEXT, {}
     for i, coding in ipairs { "gzip", "br", "zstd", "deflate", "gzip" } do
@@ -304,9 +314,19 @@ describe("A list of codings", function()
     local body, err = r:read(1)
     assert.same({ nil, "decode", "body", false },
       { body, err.code, err.phase, err.retryable })
-    assert.matches("'sdch' is not known", err.message)
+    assert.matches("'sdch' is not known (decode = false gives the bytes",
+      err.message, 1, true)
     assert.is_true(rawequal(err, select(2, r:read("a"))))
     assert.equal(0, http.stats().open)
+  end)
+
+  it("names decode = false where one is not known", function()
+    for _, name in ipairs { "zip", "7bit", "x-binary", "utf-16" } do
+      local page, err = fetch(coded(name, "body"))
+      assert.same({ nil, "decode" }, { page, err.code })
+      assert.matches("'" .. name .. "' is not known (decode = false",
+        err.message, 1, true)
+    end
   end)
 
   it("that is not known does not matter with decode = false", function()

@@ -71,6 +71,11 @@ describe("headers[name]", function()
     assert.equal("", view_of("X-Empty:\r\n")["X-Empty"])
   end)
 
+  it("is without the blanks before its colon #http1", function()
+    local view = view_of("X-Blank \t: a\r\nX-Folded : b\r\n c\r\n")
+    assert.same({ "a", "b c" }, { view["x-blank"], view["X-Folded"] })
+  end)
+
   it("is without the blanks around a value", function()
     assert.equal("a  b", view_of("X-Blank: \t a  b \t\r\n")["x-blank"])
   end)

@@ -113,7 +113,7 @@ describe("The house", function()
   it("has words that require no more than they may", function()
     local may = {
       check = { core = true }, command = {}, download = { core = true },
-      form = {},
+      form = { core = true },
       init = { core = true, download = true, json = true, leaks = true,
         middleware = true, page = true, request = true, shape = true,
         url = true },
@@ -121,7 +121,7 @@ describe("The house", function()
       loop = { check = true, core = true, scheduler = true },
       cqueues = { core = true, scheduler = true }, luv = {},
       map = { check = true, core = true, scheduler = true },
-      middleware = { core = true, shape = true }, multipart = {},
+      middleware = { core = true, shape = true }, multipart = { core = true },
       page = { core = true }, request = { command = true, core = true },
       scheduler = { core = true },
       scope = { check = true, core = true, scheduler = true },

@@ -102,7 +102,7 @@ describe("A url", function()
       "https:///HOST/", "https:/HOST/" },
     ["with a backslash"] = { "http:\\\\HOST\\", "http:/\\HOST/",
       "http://HOST\\", "http://HOST\\@other.test/", "http://other.test\\@HOST/",
-      "http://HOST/a\\b", "http://HOST/?a=\\", "http://HOST/#\\", "\\" },
+      "http://HOST/a\\b", "http://HOST/#\\", "http://HOST/?a#b\\", "\\" },
     ["with a port out of range"] = { "http://127.0.0.1:65536/",
       "http://127.0.0.1:99999/", "http://127.0.0.1:-1/",
       "http://127.0.0.1:+80/", "http://127.0.0.1:80x/",

@@ -263,6 +263,15 @@ describe("Retry-After", function()
     assert.equal("ok", assert(http.fetch(server.url, { retry = 1 })).body)
   end)
 
+  -- Rounded up, 1.5 s are over the limit; read as nonsense, they are none.
+  it("may have a fraction, which is rounded up", function()
+    server:replies(answer(503, "Retry-After: 1.5\r\n", "later"), OK)
+    local page = assert(http.fetch(server.url,
+      { retry = { times = 1, max_delay = 1.9 } }))
+    assert.same({ 503, "later" }, { page.status, page.body })
+    assert.equal(1, tries())
+  end)
+
   for name, value in pairs { seconds = "3600", date = date(3600) } do
     it("beyond max_delay ends it, by " .. name, function()
       server:replies(answer(503, "Retry-After: " .. value .. "\r\n", "later"),

@@ -250,6 +250,150 @@ describe("save with a checksum", function()
   end)
 end)
 
+describe("save to a named pipe", function()
+  before_each(function()
+    path = folder .. "/pipe"
+    assert.equal(0, (support.command("mkfifo", path)))
+  end)
+
+  -- Opens the pipe, makes the file "opened", and when it is told to reads what
+  -- comes into the file "out", and says that it has.
+  local function new_reader()
+    return assert(support.posix.spawn { "sh", "-c", [[
+      exec 3<"$0/pipe"
+      : >"$0/opened"
+      read go
+      cat <&3 >"$0/out"
+      echo done]], folder })
+  end
+
+  local function tell(reader)
+    assert(reader:write("go\n"))
+    reader:close_stdin()
+  end
+
+  -- More than a pipe holds, however large it is made, and in no block twice.
+  local function large()
+    local blocks = {}
+    for i = 1, 3000 do blocks[i] = ("%07d\n"):format(i):rep(128) end
+    return table.concat(blocks)
+  end
+
+  -- Rounds until it has come to be.
+  local function rounds(tasks, is)
+    for _ = 1, 2000 do
+      if is() then return end
+      tasks.round(0.02)
+    end
+    assert.is_true(is())
+  end
+
+  local function is_opened() return names():find("opened", 1, true) ~= nil end
+
+  it("waits for its reader", function()
+    for _, body in ipairs { "body", "", large() } do
+      local tasks <close> = scheduler()
+      local saved
+      server:reset()
+      server:reply(declared(body))
+      tasks.spawn(function()
+        local r <close> = assert(http.get(server.url))
+        saved = assert(r:save(path))
+      end)
+      for _ = 1, 5 do tasks.round(0.02) end
+      assert.is_nil(saved)
+      local reader <close> = new_reader()
+      tell(reader)
+      tasks.run()
+      assert.same({ path = path, bytes = #body }, saved)
+      assert.equal("done", reader:read_line())
+      assert.is_true(read(folder .. "/out") == body)
+    end
+    assert.matches("fifo", mode(path))
+    assert.equal(0, http.stats().open)
+  end)
+
+  it("waits outside tasks, too, also with a body that is kept", function()
+    for _, body in ipairs { "body", large() } do
+      for _, kept in ipairs { false, true } do
+        local r <close> = get(body)
+        if kept then assert.equal(#body, #r:text()) end
+        local reader <close> = new_reader()
+        tell(reader)
+        assert.equal(#body, assert(r:save(path)).bytes)
+        assert.equal("done", reader:read_line())
+        assert.is_true(read(folder .. "/out") == body)
+      end
+    end
+  end)
+
+  it("waits for a reader that is slow, and others go on", function()
+    local body, tasks <close> = large(), scheduler()
+    local reader <close> = new_reader()
+    local saved, other
+    server:reply(declared(body))
+    server:reply(declared("other"))
+    tasks.spawn(function()
+      local r <close> = assert(http.get(server.url))
+      saved = assert(r:save(path))
+    end)
+    rounds(tasks, is_opened)
+    tasks.spawn(function() other = assert(http.fetch(server.url)).body end)
+    tasks.run(function() return other end)
+    assert.same({ nil, "other" }, { saved, other })
+    tell(reader)
+    tasks.run()
+    assert.equal(#body, saved.bytes)
+    assert.equal("done", reader:read_line())
+    assert.is_true(read(folder .. "/out") == body)
+  end)
+
+  it("is over at the deadline", function()
+    for _, body in ipairs { "body", "", large() } do
+      for _, kept in ipairs { false, true } do
+        server:reset()
+        server:reply(declared(body))
+        local r <close> = assert(http.get(server.url, { deadline = 0.5 }))
+        if kept then assert.equal(#body, #assert(r:text())) end
+        local file, err = r:save(path)
+        assert.same({ nil, "timeout", "body" }, { file, err.code, err.phase })
+      end
+    end
+    assert.equal("pipe\n", names())
+    assert.equal(0, http.stats().open)
+  end)
+
+  it("raises when its response is closed meanwhile", function()
+    local tasks <close> = scheduler()
+    local r, ok, message
+    server:reply(declared("body"))
+    tasks.spawn(function()
+      r = assert(http.get(server.url))
+      ok, message = pcall(r.save, r, path)
+    end)
+    for _ = 1, 5 do tasks.round(0.02) end
+    assert.is_nil(ok)
+    r:close()
+    tasks.run()
+    assert.is_false(ok)
+    assert.matches("the response was closed", message, 1, true)
+  end)
+
+  it("ends by an interrupt", function()
+    server:reply(declared("body"))
+    local kind, code, out, err = support.run([[
+      local http = require "curlew"
+      local r = assert(http.get(arg[1]))
+      print("waits")
+      io.stdout:flush()
+      r:save(arg[2])
+    ]], { server.url, path, signal = "INT",
+      seconds = 30 })
+    assert.same({ "exit", 1, "waits\n" }, { kind, code, out })
+    assert.matches("interrupted!", err, 1, true)
+  end)
+end)
+
 describe("save that fails", function()
   it("is an error of a folder that is not there, and the body is untouched",
     function()

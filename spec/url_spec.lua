@@ -27,6 +27,9 @@ local WRONG = {
   ["http://"] = "no host",
   ["http:///x"] = "no host",
   ["http://h\\@evil/"] = "backslash",
+  ["http://h/a\\b?c"] = "backslash",
+  ["http://h/?a#b\\c"] = "backslash",
+  ["http://h/#?a\\c"] = "backslash",
   ["http://h/\r\nX: y"] = "control byte",
   ["http://h/\0"] = "control byte",
   ["http://h:65536/"] = "malformed",
@@ -206,6 +209,45 @@ describe("url.join", function()
     assert_raises("base url: string expected, got nil", url.join, nil, "x")
     assert_raises("url: string expected, got n", url.join, BASE)
     assert_raises("url: string expected, got number", url.join, BASE, 5)
+  end)
+end)
+
+describe("What no URI may hold", function()
+  local encoded = { ["<"] = "%3C", [">"] = "%3E", ['"'] = "%22", ["^"] = "%5E",
+    ["`"] = "%60", ["{"] = "%7B", ["|"] = "%7C", ["}"] = "%7D", [" "] = "%20" }
+
+  local function parts_of(text)
+    local parts = assert(url.parse(text))
+    return { parts.path, parts.query, parts.fragment }
+  end
+
+  it("is percent-encoded in path, query and fragment", function()
+    for char, code in pairs(encoded) do
+      assert.same({ "/a" .. code .. "b", code, code },
+        parts_of(("http://h/a%sb?%s#%s"):format(char, char, char)))
+      assert.equal(("http://h/x/%s?%s#%s"):format(code, code, code),
+        url.join("http://h/x/y", ("%s?%s#%s"):format(char, char, char)))
+    end
+    assert.same({ "/", "a%5Cb%5C" }, parts_of("http://h?a\\b\\"))
+    assert.equal("http://h/x?a%5C", url.join("http://h/x", "?a\\"))
+  end)
+
+  it("is all that is encoded of ASCII", function()
+    for byte = 33, 126 do
+      local char = string.char(byte)
+      if not encoded[char] and not char:find("[?#\\]") then
+        assert.equal("/a" .. char, url.parse("http://h/a" .. char).path)
+      end
+    end
+    assert.same({ "/[1]%22%5C%zz", "[]%7B", "%7b" },
+      parts_of("http://h/[1]%22%5C%zz?[]%7B#%7b"))
+    local once = url.join("http://h/", 'a"b?c\\d')
+    assert.equal(once, url.join("http://h/", once))
+  end)
+
+  it("stays in userinfo, which is not sent as a url", function()
+    assert.equal('a"b', url.parse('http://a"b:c{d@h/').user)
+    assert.equal("c{d", url.parse('http://a"b:c{d@h/').password)
   end)
 end)
 

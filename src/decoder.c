@@ -13,6 +13,8 @@
 #include <zstd.h>
 #include <zstd_errors.h>
 
+#include "coding.h"
+
 enum {
   BETWEEN = 16 * 1024,      /* bytes between two stages */
   START_MAX = 4,            /* bytes that tell what begins; zstd's magic */
@@ -365,11 +367,10 @@ static cw_decoding decode(stage *s, flow *f) {
 
 static const struct {
   const char *name;
-  const coding *coding; /* NULL: nothing is to be done */
+  const coding *coding;
 } names[] = {
   {"gzip", &gzip}, {"x-gzip", &gzip}, {"deflate", &deflate_either},
-  {"br", &br},     {"zstd", &zstd},   {"identity", NULL},
-  {"", NULL}, /* RFC 9110 5.6.1: an empty element is none */
+  {"br", &br},     {"zstd", &zstd},
 };
 
 static bool unknown(cw_text name, cw_error *e) {
@@ -380,7 +381,9 @@ static bool unknown(cw_text name, cw_error *e) {
     if (printable) shown[i] = name.bytes[i];
   }
   cw_error_set(e, CW_ERR_DECODE, CW_PHASE_BODY,
-               "the body's encoding '%s' is not known", shown);
+               "the body's encoding '%s' is not known (decode = false gives "
+               "the bytes as they came)",
+               shown);
   return false;
 }
 
@@ -399,8 +402,9 @@ static bool read_list(cw_text list, const coding **all, size_t *count,
   *count = 0;
   while (list.length > 0) {
     const coding *one;
-    if (!find_coding(cw_text_element(&list), &one, e)) return false;
-    if (!one) continue;
+    cw_text name = cw_text_element(&list);
+    if (cw_coding_is_none(name)) continue;
+    if (!find_coding(name, &one, e)) return false;
     if (*count == CW_CODINGS_MAX) {
       cw_error_set(e, CW_ERR_DECODE, CW_PHASE_BODY,
                    "the body is encoded more than %d times", CW_CODINGS_MAX);

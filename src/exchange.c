@@ -510,11 +510,21 @@ bool cw_exchange_retry_body(cw_exchange *x) {
   return x->error.code != CW_OK && put_off(x, &x->error);
 }
 
+void cw_exchange_nap_for(cw_exchange *x, int64_t us) {
+  cw_engine *e = x->client->engine;
+  cw_engine_alarm(e, &x->alarm, cw_engine_now(e) + us);
+}
+
 void cw_exchange_nap(cw_exchange *x) {
   enum { MOMENT_US = 10000 };
-  cw_engine *e = x->client->engine;
-  cw_engine_alarm(e, &x->alarm, cw_engine_now(e) + MOMENT_US);
+  cw_exchange_nap_for(x, MOMENT_US);
 }
+
+void cw_exchange_end_nap(cw_exchange *x) {
+  cw_engine_disarm(x->client->engine, &x->alarm);
+}
+
+bool cw_exchange_late(const cw_exchange *x) { return is_late(x); }
 
 cw_content *cw_exchange_hungry(cw_exchange *x, size_t *part) {
   if (!x->transfer || cw_exchange_waits(x)) return NULL;

@@ -127,6 +127,14 @@ static inline bool cw_exchange_waits(const cw_exchange *x) {
 /* Waits a moment for somebody who has nothing yet. */
 void cw_exchange_nap(cw_exchange *x);
 
+/* A reader waits so long for something else than the response; then, or when
+** something else has ended that wait: end_nap. */
+void cw_exchange_nap_for(cw_exchange *x, int64_t us);
+void cw_exchange_end_nap(cw_exchange *x);
+
+/* Whether the deadline is over. */
+bool cw_exchange_late(const cw_exchange *x);
+
 /* Whether whoever waits for it, as an opener or a reader, can go on. */
 bool cw_exchange_settled(cw_exchange *x);
 

@@ -86,9 +86,33 @@ static bool replace(cw_file *f, const char *path, mode_t mode, opener *open_it,
   return ok;
 }
 
+/* Each wait for the reader costs a moment: what fits is written between two. */
+static void widen(int fd) {
+#ifdef F_SETPIPE_SZ
+  enum { WIDE = 1024 * 1024 };
+  if (fcntl(fd, F_SETPIPE_SZ, WIDE) < 0) errno = 0; /* it stays as it is */
+#else
+  (void)fd;
+#endif
+}
+
+/* Without O_NONBLOCK, open waits for the pipe's reader, and write for room. */
+static bool open_pipe(cw_file *f, cw_error *e) {
+  f->fd =
+    cw_descriptor_open(f->path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
+  f->blocked = f->fd < 0 && errno == ENXIO;
+  if (f->fd >= 0) widen(f->fd);
+  return f->fd >= 0 || f->blocked || fail(e, "open", f->path, errno);
+}
+
 static bool open_in_place(cw_file *f, const char *path, cw_error *e) {
   f->path = strdup(path);
   if (!f->path) return fail(e, "open", path, ENOMEM);
+  if (f->pipe) {
+    bool ok = open_pipe(f, e);
+    f->blocked = false; /* the first write says so again */
+    return ok;
+  }
   f->fd = cw_descriptor_open(path, O_WRONLY | O_APPEND | O_NOCTTY, 0);
   return f->fd >= 0 || fail(e, "open", path, errno);
 }
@@ -121,6 +145,7 @@ bool cw_file_create(cw_file *f, const char *path, cw_error *e) {
   if (S_ISREG(st.st_mode) && !leads_elsewhere(path))
     return replace(f, path, st.st_mode, open_temporary, e);
   if (S_ISDIR(st.st_mode)) return fail(e, "write", path, EISDIR);
+  f->pipe = S_ISFIFO(st.st_mode);
   return open_in_place(f, path, e);
 }
 
@@ -139,10 +164,12 @@ char *cw_file_beside(const char *path, const char *suffix) {
   return name;
 }
 
-/* Somebody else's could be changed under our hands. */
+/* Somebody else's could be changed under our hands. What has a second name is
+** another file to its owner, too. */
 static const char *unfit(const struct stat *st) {
   if (!S_ISREG(st->st_mode)) return "it is no regular file";
   if (st->st_uid != geteuid()) return "it belongs to somebody else";
+  if (st->st_nlink > 1) return "it has more than one hard link";
   return NULL;
 }
 
@@ -255,6 +282,8 @@ static bool write_all(cw_file *f, const char *bytes, size_t n) {
   while (n > 0) {
     ssize_t written = write(f->fd, bytes, n);
     if (written < 0 && errno == EINTR) continue;
+    f->blocked = written < 0 && errno == EAGAIN && f->pipe;
+    if (f->blocked) return true;
     if (written < 0) return false;
     bytes += written;
     n -= (size_t)written;
@@ -268,11 +297,18 @@ static bool write_stream(cw_file *f, const char *bytes, size_t n) {
   return fwrite(bytes, 1, n, f->stream) == n;
 }
 
-bool cw_file_write(cw_file *f, const char *bytes, size_t n, cw_error *e) {
+bool cw_file_write(cw_file *f, const char *bytes, size_t *n, cw_error *e) {
+  uint64_t before = f->bytes;
+  size_t all = *n;
+  *n = 0;
+  f->blocked = false;
+  if (f->pipe && f->fd < 0 && !open_pipe(f, e)) return false;
+  if (f->blocked) return true;
   errno = 0;
-  bool ok = f->stream ? write_stream(f, bytes, n) : write_all(f, bytes, n);
+  bool ok = f->stream ? write_stream(f, bytes, all) : write_all(f, bytes, all);
+  *n = (size_t)(f->bytes - before);
   if (!ok) return fail(e, "write", name_of(f), errno);
-  if (f->sum && !cw_checksum_add(f->sum, bytes, n))
+  if (f->sum && !cw_checksum_add(f->sum, bytes, *n))
     return refuse(e, name_of(f), "no checksum can be made");
   return true;
 }

@@ -88,6 +88,7 @@ static void trim_end(cw_text *text) {
 bool cw_headers_add_line(cw_headers *h, cw_text whole, size_t colon) {
   trim_end(&whole); /* a folded value goes on at the very end */
   cw_text name = {whole.bytes, colon};
+  trim_end(&name);
   cw_text value = {whole.bytes + colon + 1, whole.length - colon - 1};
   trim_begin(&value);
   return add(h, whole, name, value);

@@ -10,6 +10,7 @@
 #include "lua_error.h"
 #include "lua_headers.h"
 #include "lua_leaks.h"
+#include "lua_number.h"
 #include "lua_options.h"
 #include "lua_request.h"
 #include "lua_response.h"
@@ -385,6 +386,7 @@ int luaopen_curlew_core(lua_State *L) {
   cwl_open_response(L, state);
   cwl_open_url(L, state);
   cwl_open_download(L, state);
+  cwl_open_number(L, state);
   cwl_open_task(L, state);
   cwl_open_wait(L, state);
   cwl_register(L, functions, state);

@@ -75,12 +75,14 @@ static int m_part_ask(lua_State *L) {
   return 2;
 }
 
-/* part_forget(part): what it is the beginning of is not there any more; an
-** error comes again when it is written. */
-static int m_part_forget(lua_State *L) {
+/* part_refused(part, status) -> true: ask for all of it. An error comes again
+** when the part is written. */
+static int m_part_refused(lua_State *L) {
   cw_error e = {.code = CW_OK};
-  cw_part_forget(luaL_checkudata(L, 1, "curlew.part"), &e);
-  return 0;
+  cw_part *p = luaL_checkudata(L, 1, "curlew.part");
+  int status = (int)luaL_checkinteger(L, 2);
+  lua_pushboolean(L, cw_part_refused(p, status, &e) != CW_PART_REFUSED);
+  return 1;
 }
 
 static int done(lua_State *L) {
@@ -121,7 +123,7 @@ static const luaL_Reg metamethods[] = {
 static const luaL_Reg functions[] = {
   {"part", m_part},
   {"part_ask", m_part_ask},
-  {"part_forget", m_part_forget},
+  {"part_refused", m_part_refused},
   {"part_take", m_part_take},
   {NULL, NULL},
 };

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "lua_number.h"
 #include "lua_tls.h"
 #include "route.h"
 
@@ -330,6 +331,8 @@ static cw_text field_value(lua_State *L, cw_text name) {
   if (lua_isboolean(L, -1) && !lua_toboolean(L, -1)) return cw_field_removed;
   if (!lua_isstring(L, -1))
     bad_header(L, name.bytes, "string, number, false or a list expected");
+  if (lua_type(L, -1) == LUA_TNUMBER && !cwl_number_to_text(L, -1))
+    bad_header(L, name.bytes, "a finite number expected");
   value.bytes = lua_tolstring(L, -1, &value.length);
   if (!visible(value.bytes, value.length))
     bad_header(L, name.bytes, "its value holds a control byte");

@@ -36,6 +36,14 @@ cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
 bool cwl_wait_to_read(lua_State *L, cwl_box *b, const cwl_wish *wish);
 void cwl_let_go(cwl_box *b);
 
+/* Waits 'us' for something else than the response at 1, which is being read
+** meanwhile. 'k' is called when a task goes on; when the wait is over, there or
+** here, cwl_woken. Raises on an interrupt. */
+void cwl_nap(lua_State *L, cwl_box *b, const cwl_wish *wish, int64_t us);
+
+/* Raises when the response was given up meanwhile. */
+void cwl_woken(lua_State *L, cwl_box *b);
+
 /* Pushes the first 'n' bytes of what there is and drops them, and 'more' bytes
 ** besides. Should it raise, nothing is lost. */
 void cwl_push_bytes(lua_State *L, cwl_box *b, size_t n, size_t more);

@@ -85,13 +85,42 @@ static bool handle_closed(lua_State *L, cw_error *e) {
   return true;
 }
 
-/* Writes what is there. */
-static bool write_held(lua_State *L, cw_file *f, cw_body *body, cw_error *e) {
-  size_t n;
-  const char *bytes = cw_body_peek(body, &n);
+/* Pipes ------------------------------------------------------------------- */
+
+/* A pipe without a reader, or with a slow one. False: it has waited too long;
+** 'e' says so. */
+static bool nap(lua_State *L, cwl_box *b, const cw_file *f, size_t written,
+                const cwl_wish *wish, cw_error *e) {
+  enum { SHORT_US = 1000, LONG_US = 10000 };
+  if (cw_exchange_late(b->x)) {
+    cw_error_set(e, CW_ERR_TIMEOUT, CW_PHASE_BODY,
+                 "nobody has read all of it from %.96s by its deadline",
+                 f->path);
+    return false;
+  }
+  cwl_nap(L, b, wish, written > 0 ? SHORT_US : LONG_US);
+  return true;
+}
+
+/* Bodies ------------------------------------------------------------------ */
+
+/* Writes what is there; '*n' becomes how much. */
+static bool write_held(lua_State *L, cw_file *f, cw_body *body, size_t *n,
+                       cw_error *e) {
+  const char *bytes = cw_body_peek(body, n);
   bool ok = !handle_closed(L, e) && cw_file_write(f, bytes, n, e);
-  cw_body_drop(body, n);
+  cw_body_drop(body, *n);
   return ok;
+}
+
+/* Waits for the body, or for the reader of a pipe, whichever is wanted. */
+static cwl_outcome wait_for_more(lua_State *L, cwl_box *b, const cw_file *f,
+                                 const cwl_wish *wish, bool again) {
+  if (!f->blocked) return cwl_await(L, b, wish, again);
+  cwl_woken(L, b);
+  if (b->x->body.state != CW_BODY_FAILED) return CWL_FOUND;
+  cwl_fail_reading(L, b);
+  return CWL_FAILED;
 }
 
 /* The context is what is to be done then: a function does not move. */
@@ -107,12 +136,15 @@ static int save_k(lua_State *L, int status, lua_KContext context) {
   cwl_outcome outcome;
   bool again = status == LUA_YIELD;
   do {
-    wish.amount = b->x->body.ahead;
-    outcome = cwl_await(L, b, &wish, again);
+    size_t n;
+    wish.amount = b->x ? b->x->body.ahead : 0;
+    outcome = wait_for_more(L, b, f, &wish, again);
     if (outcome == CWL_FAILED) return 2;
-    if (!write_held(L, f, &b->x->body, &e)) return cwl_fail_saving(L, &e);
+    if (!write_held(L, f, &b->x->body, &n, &e)) return cwl_fail_saving(L, &e);
+    if (f->blocked && !nap(L, b, f, n, &wish, &e))
+      return cwl_fail_saving(L, &e);
     again = false;
-  } while (outcome == CWL_FOUND);
+  } while (f->blocked || outcome == CWL_FOUND);
   return ((lua_CFunction)context)(L);
 }
 
@@ -133,13 +165,22 @@ static int fail(lua_State *L, cwl_box *b, const cw_error *e) {
 }
 
 /* A body that was read whole is kept, and can be saved as well. */
-static int save_text(lua_State *L, cwl_box *b, cw_file *f) {
-  size_t n;
+static int save_text_k(lua_State *L, int status, lua_KContext context) {
+  enum { TEXT = SLOT + 1 };
+  cwl_box *b = lua_touserdata(L, RESPONSE);
+  cw_file *f = lua_touserdata(L, FILE_BOX);
   cw_error e = {.code = CW_OK};
-  const char *text = lua_tolstring(L, -1, &n);
-  if (cw_file_write(f, text, n, &e) && cw_file_finish(f, &e))
-    return cwl_push_file(L, f);
-  return fail(L, b, &e);
+  const cwl_wish wish = {.slot = SLOT, .k = save_text_k};
+  size_t length;
+  const char *text = lua_tolstring(L, TEXT, &length);
+  (void)status, (void)context;
+  do {
+    if (f->blocked) cwl_woken(L, b);
+    size_t n = length - (size_t)f->bytes;
+    if (!cw_file_write(f, text + f->bytes, &n, &e)) return fail(L, b, &e);
+    if (f->blocked && !nap(L, b, f, n, &wish, &e)) return fail(L, b, &e);
+  } while (f->blocked);
+  return cw_file_finish(f, &e) ? cwl_push_file(L, f) : fail(L, b, &e);
 }
 
 /* The box first, what it holds second; its slot removes what is not whole. */
@@ -166,8 +207,8 @@ static int r_save(lua_State *L) {
   if (handle) cw_file_borrow(f, handle);
   if (path && !cw_file_create(f, path, &e)) return fail(L, b, &e);
   if (summed && !cw_file_expect(f, sum, &e)) return fail(L, b, &e);
-  if (cwl_push_kept(L, "text")) return save_text(L, b, f);
   lua_pushnil(L); /* the slot */
+  if (cwl_push_kept(L, "text")) return save_text_k(L, LUA_OK, 0);
   return cwl_save_body(L, saved);
 }
 

@@ -150,13 +150,14 @@ bool cw_part_open(cw_part *p, const char *path, const char *url, cw_error *e) {
 }
 
 uint64_t cw_part_ask(cw_part *p) {
-  p->asked = p->validator && p->file.bytes > 1;
+  p->asked = !p->whole && p->validator && p->file.bytes > 1;
   return p->asked ? p->file.bytes - 1 : 0;
 }
 
-bool cw_part_forget(cw_part *p, cw_error *e) {
+/* Something else is there now. */
+static bool forget(cw_part *p, cw_error *e) {
   unknow(p);
-  p->file.keep = p->asked = p->resumed = false;
+  p->file.keep = p->asked = p->resumed = p->whole = false;
   if (unlink(p->known) != 0 && errno != ENOENT)
     return fail(p, e, "remove", errno);
   return cw_file_cut(&p->file, 0, e);
@@ -169,7 +170,7 @@ bool cw_part_forget(cw_part *p, cw_error *e) {
 ** in any case. */
 static bool begin(cw_part *p, const cw_response *r, cw_error *e) {
   cw_text value;
-  if (!cw_part_forget(p, e)) return false;
+  if (!forget(p, e)) return false;
   if (cw_response_coded(r)) return true;
   p->length = r->length;
   if (!cw_validator_find(r->headers, &value)) return true;
@@ -190,7 +191,7 @@ static bool goes_on(const cw_part *p, const cw_response *r,
 }
 
 static cw_taking again(cw_part *p, cw_error *e) {
-  return cw_part_forget(p, e) ? CW_PART_AGAIN : CW_PART_FAILED;
+  return forget(p, e) ? CW_PART_AGAIN : CW_PART_FAILED;
 }
 
 static cw_taking take_rest(cw_part *p, const cw_response *r, uint64_t most,
@@ -209,12 +210,23 @@ static cw_taking take_rest(cw_part *p, const cw_response *r, uint64_t most,
                                                          : CW_PART_FAILED;
 }
 
+/* 412 and 416 say that the entity is another one. A server that fails by 500
+** may fail by the Range alone: the part stays until the whole comes. */
+cw_taking cw_part_refused(cw_part *p, int status, cw_error *e) {
+  bool is_other = status == 412 || status == 416;
+  if (!p->asked || p->anew || !(is_other || status == 500))
+    return CW_PART_REFUSED;
+  p->anew = true;
+  if (is_other) return again(p, e);
+  p->whole = true;
+  return CW_PART_AGAIN;
+}
+
 cw_taking cw_part_take(cw_part *p, const cw_response *r, uint64_t most,
                        cw_error *e) {
   if (r->status == 200) return begin(p, r, e) ? CW_PART_TAKEN : CW_PART_FAILED;
   if (p->asked && r->status == 206) return take_rest(p, r, most, e);
-  if (p->asked && r->status == 416) return again(p, e);
-  return CW_PART_REFUSED;
+  return cw_part_refused(p, r->status, e);
 }
 
 /* The end ----------------------------------------------------------------- */

@@ -12,12 +12,14 @@
 #include "response.h"
 
 typedef struct cw_part {
-  cw_file file;               /* first: who writes needs no more of it */
-  char *known;                /* owned: the name of the file of what is known */
-  char *validator;            /* owned; NULL: it cannot be gone on with */
-  int64_t length;             /* of the whole entity; -1: not known */
-  bool asked;                 /* the rest of it */
-  bool resumed;               /* and that came */
+  cw_file file;    /* first: who writes needs no more of it */
+  char *known;     /* owned: the name of the file of what is known */
+  char *validator; /* owned; NULL: it cannot be gone on with */
+  int64_t length;  /* of the whole entity; -1: not known */
+  bool asked;      /* the rest of it */
+  bool resumed;    /* and that came */
+  bool whole;      /* all of it is to be asked for, and kept till then */
+  bool anew;       /* a refusal has been answered so: once */
   char url[CW_CHECKSUM_TEXT]; /* its SHA-256: it may hold a secret */
 } cw_part;
 
@@ -47,8 +49,9 @@ uint64_t cw_part_ask(cw_part *p);
 cw_taking cw_part_take(cw_part *p, const cw_response *r, uint64_t most,
                        cw_error *e);
 
-/* Something else is there now. False: 'e' says why. */
-bool cw_part_forget(cw_part *p, cw_error *e);
+/* The same of an answer that is an error: CW_PART_AGAIN after a refusal of the
+** request for the rest, CW_PART_REFUSED after any other. */
+cw_taking cw_part_refused(cw_part *p, int status, cw_error *e);
 
 /* All has come: puts the file in its place, if it is whole. False: 'e' says
 ** why. */

@@ -1,8 +1,10 @@
-/* response: what came, but for the body. Knows libc.
+/* response: what came, but for the body. Knows coding, libc.
 ** SPDX-License-Identifier: MIT */
 #include "response.h"
 
 #include <string.h>
+
+#include "coding.h"
 
 void cw_response_init(cw_response *r) {
   r->final = false;
@@ -83,6 +85,7 @@ typedef struct framing {
   int64_t length; /* -1: none is declared */
   bool coded;     /* there is a Transfer-Encoding */
   bool chunked;   /* and chunked is its last coding so far */
+  bool twice;     /* chunked was named more than once */
   const char *fault;
 } framing;
 
@@ -116,15 +119,18 @@ static void see_length(framing *f, cw_text value) {
 /* Nobody asked for a coding (by TE), so none but chunked may be there (RFC 9112
 ** section 7.4); libcurl would undo gzip and others without any limit. Identity,
 ** which RFC 2616 had, is none. libcurl takes chunked anywhere in the list for
-** the last. */
+** the last. Servers behind a proxy that adds a line of its own name chunked
+** twice; libcurl undoes it once, as everybody does who takes it at all. */
 static void see_coding(framing *f, cw_text value) {
   f->coded = true;
   while (value.length && !f->fault) {
     cw_text name = cw_text_element(&value);
     if (name.length == 0) continue;
-    if (f->chunked)
+    bool chunked = cw_text_is(name, "chunked");
+    f->twice |= chunked && f->chunked;
+    if (f->chunked && !chunked)
       f->fault = "chunked is not the last Transfer-Encoding";
-    else if (cw_text_is(name, "chunked"))
+    else if (chunked)
       f->chunked = true;
     else if (!cw_text_is(name, "identity"))
       f->fault = "the Transfer-Encoding is one that nobody asked for";
@@ -151,7 +157,7 @@ const char *cw_response_framing(const cw_response *r, bool *doubtful) {
   bool both = f.coded && f.length >= 0;
   bool too_early = f.coded && strcmp(r->http_version, "1.0") == 0;
   bool broken_204 = r->status == 204 && (f.coded || f.length > 0);
-  *doubtful = f.fault || both || too_early || broken_204;
+  *doubtful = f.fault || both || f.twice || too_early || broken_204;
   return bodiless(r->status) ? NULL : f.fault;
 }
 
@@ -162,8 +168,7 @@ bool cw_response_coded(const cw_response *r) {
        i = cw_headers_find(r->headers, name, i + 1)) {
     cw_text list = cw_headers_value(r->headers, i);
     while (list.length) {
-      cw_text coding = cw_text_element(&list);
-      if (coding.length && !cw_text_is(coding, "identity")) return true;
+      if (!cw_coding_is_none(cw_text_element(&list))) return true;
     }
   }
   return false;

@@ -40,6 +40,19 @@ static bool worth_it(const cw_request *r, const cw_try *last) {
   return listed(on->text, status);
 }
 
+/* Whole seconds; a fraction, which RFC 9110 does not have, is rounded up.
+** Negative: it is no number. */
+static double whole_seconds(const char *text) {
+  double seconds = 0;
+  size_t digits = strspn(text, "0123456789"), fraction = 0;
+  for (size_t i = 0; i < digits; i++)
+    seconds = seconds * 10 + (text[i] - '0');
+  const char *rest = text + digits;
+  if (*rest == '.') fraction = strspn(++rest, "0123456789");
+  if (digits + fraction == 0 || rest[fraction]) return -1;
+  return strspn(rest, "0") < fraction ? seconds + 1 : seconds;
+}
+
 /* Seconds from now, or an HTTP date (RFC 9110 section 10.2.3); negative: it is
 ** neither, or is not there. */
 static double retry_after(const cw_response *from, time_t now) {
@@ -51,12 +64,8 @@ static double retry_after(const cw_response *from, time_t now) {
   if (value.length == 0 || value.length >= sizeof text) return -1;
   memcpy(text, value.bytes, value.length);
   text[value.length] = '\0';
-  if (strspn(text, "0123456789") == value.length) {
-    double seconds = 0;
-    for (const char *c = text; *c; c++)
-      seconds = seconds * 10 + (*c - '0');
-    return seconds;
-  }
+  double seconds = whole_seconds(text);
+  if (seconds >= 0) return seconds;
   time_t date = curl_getdate(text, NULL);
   if (date < 0) return -1;
   return date > now ? difftime(date, now) : 0;

@@ -152,16 +152,28 @@ static bool continue_line(cw_transfer *t, cw_headers *h, cw_text more) {
   return cw_headers_continue(h, more);
 }
 
-/* A blank before the colon (RFC 9112 section 5.1): libcurl does not know such a
-** name, so "Content-Length : 5" is no length to it; others take it for one. Two
-** readings of where a body ends are one too many, hence no name may be so. */
+/* Whether libcurl goes by it for where the body or the connection ends. */
+static bool frames_body(cw_text name) {
+  return says_where_it_ends(name) || cw_text_is(name, "connection");
+}
+
+/* A blank stands before the colon (RFC 9112 section 5.1). libcurl does not know
+** such a name, so "Content-Length : 5" is no length to it, and others take it
+** for one: two readings of where a body ends are one too many. */
+static bool misleads(cw_text line, const char *colon) {
+  if (colon == line.bytes || !cw_text_blank(colon[-1])) return false;
+  size_t n = (size_t)(colon - line.bytes);
+  return frames_body(cw_text_trim((cw_text){line.bytes, n}));
+}
+
 static bool add_line(cw_transfer *t, cw_headers *h, cw_text line) {
   if (cw_text_blank(*line.bytes)) /* obs-fold */
     return continue_line(t, h, cw_text_trim(line));
   const char *colon = memchr(line.bytes, ':', line.length);
   if (!colon) return true; /* not a field line: libcurl passes it over too */
-  if (colon > line.bytes && cw_text_blank(colon[-1]))
-    return broken(t, "a blank stands between a header's name and its colon");
+  if (misleads(line, colon))
+    return broken(t, "a blank stands before the colon of a header that says "
+                     "where the body or the connection ends");
   return cw_headers_add_line(h, line, (size_t)(colon - line.bytes));
 }
 
@@ -724,7 +736,7 @@ static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
 static CURLcode set_url(cw_transfer *t, cw_url *url) {
   CURLcode rc = CURLE_OK;
   if (t->url != url) {
-    const char *text = strchr(url->text, ' ') ? NULL : url->text;
+    const char *text = url->encoded ? NULL : url->text;
     rc = curl_easy_setopt(t->easy, CURLOPT_URL, text);
     cw_url_free(t->url);
     t->url = rc ? NULL : cw_url_retain(url);

@@ -24,16 +24,61 @@ bool cw_url_absolute(const char *text, size_t length) {
   return n > 0 && n + 3 <= length && memcmp(text + n, "://", 3) == 0;
 }
 
-/* What is wrong with it that libcurl would not mind; NULL: nothing. It would
-** guess a host out of "http:/x" and "http:///x", and takes what follows a
-** backslash for the host. */
-static const char *fault(const char *text, size_t length) {
-  if (length > LONGEST) return "is longer than 1 MiB";
+/* Bytes that are not allowed in a URI (RFC 3986 appendix A), but for those that
+** no URL may hold. libcurl 7.88 sends them as they are, and writes a plus for a
+** space of a query. */
+static bool is_encoded(char c) {
+  switch (c) {
+  case ' ':
+  case '"':
+  case '<':
+  case '>':
+  case '\\': /* of a query: anywhere else it is refused */
+  case '^':
+  case '`':
+  case '{':
+  case '|':
+  case '}':
+    return true;
+  default:
+    return false;
+  }
+}
+
+/* Where the path, the query or the fragment begins; 'text' has a scheme. */
+static const char *behind_authority(const char *text) {
+  const char *host = strstr(text, "://") + 3;
+  return host + strcspn(host, "/?#");
+}
+
+/* Some parsers take what follows a backslash for the host, others what stands
+** before it. In a query a backslash leads nobody anywhere. */
+static bool has_backslash_outside_query(const char *text) {
+  size_t before = strcspn(text, "?#");
+  const char *fragment = strchr(text + before, '#');
+  return memchr(text, '\\', before) || (fragment && strchr(fragment, '\\'));
+}
+
+/* What is wrong with the bytes; NULL: nothing. '*encoded': libcurl is to have
+** another text. */
+static const char *byte_fault(const char *text, size_t length, bool *encoded) {
+  bool backslash = false;
   for (size_t i = 0; i < length; i++) {
     unsigned char c = (unsigned char)text[i];
-    if (c == '\\') return "has a backslash";
     if (c < ' ' || c == 127) return "has a control byte";
+    *encoded |= is_encoded(text[i]);
+    backslash |= c == '\\';
   }
+  return backslash && has_backslash_outside_query(text) ? "has a backslash"
+                                                        : NULL;
+}
+
+/* What is wrong with it that libcurl would not mind; NULL: nothing. It would
+** guess a host out of "http:/x" and "http:///x". */
+static const char *fault(const char *text, size_t length, bool *encoded) {
+  if (length > LONGEST) return "is longer than 1 MiB";
+  const char *wrong = byte_fault(text, length, encoded);
+  if (wrong) return wrong;
   if (!cw_url_absolute(text, length))
     return "has no scheme (http:// or https:// expected)";
   size_t n = scheme_length(text);
@@ -46,15 +91,22 @@ static const char *fault(const char *text, size_t length) {
 
 /* Life -------------------------------------------------------------------- */
 
-/* 'text' with its spaces percent-encoded: libcurl would write a plus for those
-** of a query. Freed by the caller. */
-static char *encode_spaces(const char *text, size_t length) {
+/* 'text' with such bytes percent-encoded behind the authority, and spaces in
+** it, too. A percent sign stays, so what is encoded already does. Freed by the
+** caller. */
+static char *encode(const char *text, size_t length) {
+  static const char hex[] = "0123456789ABCDEF";
+  const char *behind = behind_authority(text);
   char *encoded = malloc(length * 3 + 1), *to = encoded;
   for (; encoded && *text; text++) {
-    if (*text == ' ')
-      to = (char *)memcpy(to, "%20", 3) + 3;
-    else
+    unsigned char c = (unsigned char)*text;
+    if (!is_encoded(*text) || (text < behind && c != ' ')) {
       *to++ = *text;
+      continue;
+    }
+    *to++ = '%';
+    *to++ = hex[c >> 4];
+    *to++ = hex[c & 15];
   }
   if (encoded) *to = '\0';
   return encoded;
@@ -62,12 +114,11 @@ static char *encode_spaces(const char *text, size_t length) {
 
 /* Bytes above 126 are percent-encoded by libcurl. */
 static CURLUcode parse(cw_url *u, const char *text, size_t length) {
-  bool spaces = strchr(text, ' ') != NULL;
-  char *encoded = spaces ? encode_spaces(text, length) : NULL;
+  char *encoded = u->encoded ? encode(text, length) : NULL;
   u->text = strdup(text);
   u->parsed = curl_url();
   CURLUcode rc = CURLUE_OUT_OF_MEMORY;
-  if (u->text && u->parsed && (encoded || !spaces))
+  if (u->text && u->parsed && (encoded || !u->encoded))
     rc = curl_url_set(u->parsed, CURLUPART_URL, encoded ? encoded : text,
                       CURLU_URLENCODE);
   free(encoded);
@@ -75,12 +126,14 @@ static CURLUcode parse(cw_url *u, const char *text, size_t length) {
 }
 
 cw_url *cw_url_new(const char *text, size_t length, cw_error *e) {
-  const char *wrong = fault(text, length);
+  bool encoded = false;
+  const char *wrong = fault(text, length, &encoded);
   if (wrong) {
     cw_error_set(e, CW_ERR_URL, CW_PHASE_REQUEST, "the url %s", wrong);
     return NULL;
   }
   cw_url *u = calloc(1, sizeof *u);
+  if (u) u->encoded = encoded;
   CURLUcode rc = u ? parse(u, text, length) : CURLUE_OUT_OF_MEMORY;
   if (rc == CURLUE_OK) {
     u->refs = 1;
@@ -116,7 +169,7 @@ bool cw_url_userinfo(const cw_url *u) {
   if (u->inherits_user) return true;
   if (!strchr(u->text, '@')) return false; /* as nearly always */
   const char *host = strstr(u->text, "://") + 3;
-  return memchr(host, '@', strcspn(host, "/?#")) != NULL;
+  return memchr(host, '@', (size_t)(behind_authority(u->text) - host)) != NULL;
 }
 
 /* NULL: it has no such part. A %00 ends it; libcurl refuses the url then. */

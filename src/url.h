@@ -10,6 +10,7 @@ typedef struct cw_url {
   unsigned refs;
   bool https;
   bool inherits_user; /* its userinfo is not in 'text' (cw_url_follow) */
+  bool encoded;       /* 'parsed' has percent-encoded what 'text' holds */
   char *text;         /* owned: as it was given */
   CURLU *parsed;      /* owned */
   char *shown;        /* owned, libcurl's: without userinfo, once asked for */
@@ -17,8 +18,9 @@ typedef struct cw_url {
 } cw_url;
 
 /* Parses 'text'; NULL: 'e' says why. Refused with code 'url', whatever libcurl
-** would make of it: another scheme than http and https, backslashes, control
-** bytes, a missing host. The caller owns a reference. */
+** would make of it: another scheme than http and https, a backslash outside the
+** query, control bytes, a missing host. Bytes that no URI may hold are
+** percent-encoded in path, query and fragment. The caller owns a reference. */
 cw_url *cw_url_new(const char *text, size_t length, cw_error *e);
 cw_url *cw_url_retain(cw_url *u);
 void cw_url_free(cw_url *u); /* gives a reference back; NULL is fine */

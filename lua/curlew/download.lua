@@ -29,8 +29,8 @@ local function refusal(r)
   return err
 end
 
--- One request. False: what was there is the beginning of something else; once,
--- since nothing is left of it. The third value: a response whose body was cut.
+-- One request. False: all of it is to be asked for, since the rest cannot be
+-- had; once. The third value: a response whose body was cut.
 local function attempt(open, client, part, path, url, options, previous)
   local from, validator = core.part_ask(part)
   local r <close>, err = open(client, "GET", url,
@@ -41,8 +41,8 @@ local function attempt(open, client, part, path, url, options, previous)
     if file ~= nil then return file end
     if err then return nil, err, r end
     return nil, refusal(r)
-  elseif from and err.status == 416 then
-    core.part_forget(part)
+  elseif from and err.code == "status"
+    and core.part_refused(part, err.status) then
     return false
   end
   return nil, err

@@ -2,6 +2,8 @@
 -- (application/x-www-form-urlencoded). Pure.
 -- SPDX-License-Identifier: MIT
 
+local core = require "curlew.core"
+
 local form = {}
 
 local function percent(byte) return ("%%%02X"):format(byte:byte()) end
@@ -21,24 +23,15 @@ local function refuse(how, name, expected, got)
     tostring(name), expected, got), 0)
 end
 
--- 3.0 is 3 to whoever counts; any other float keeps what it is.
-local function number_text(number)
-  local whole = math.tointeger(number)
-  if whole then return ("%d"):format(whole) end
-  local text = ("%.14g"):format(number)
-  return tonumber(text) == number and text or ("%.17g"):format(number)
-end
-
 local function text_of(how, name, value)
   local kind = type(value)
   if kind == "string" then return value end
   if kind == "boolean" then return tostring(value) end
   if kind ~= "number" then
     refuse(how, name, "string, number, boolean or a list", kind)
-  elseif value ~= value or value - value ~= 0 then
-    refuse(how, name, "a finite number", tostring(value))
   end
-  return number_text(value)
+  return core.number_text(value)
+    or refuse(how, name, "a finite number", tostring(value))
 end
 
 -- how: option, encode, keeps_false (in a query false stands for no value).

@@ -21,35 +21,62 @@ local function is_counted(t)
   return key == "n" and type(value) == "number" and next(t, key) == nil
 end
 
--- The value, with such tables replaced by what dkjson leaves alone. What is too
--- deep is dkjson's to refuse.
-local function without_counted(value, replace, depth)
-  if type(value) ~= "table" or depth > 1000 then return value end
+-- The text of a number where dkjson, which has tostring write it, would change
+-- it: tostring writes 14 digits of a float.
+local function exact_text(number)
+  if math.type(number) ~= "float" or number - number ~= 0 then return nil end
+  local text = core.float_text(number)
+  return text ~= tostring(number) and text or nil
+end
+
+local function number_text(number)
+  if number - number ~= 0 then return "null" end -- as dkjson writes nan
+  return exact_text(number) or tostring(number)
+end
+
+local function completed(copy, original)
+  for key, value in pairs(original) do
+    if copy[key] == nil then copy[key] = value end
+  end
+  return copy
+end
+
+-- The value, with what dkjson would change replaced by tables that say their
+-- text, `literal(text)`. A table in which nothing is replaced stays the same
+-- table. Tables that are too deep are left to dkjson, which refuses them.
+local function with_literals(value, literal, depth)
+  if type(value) == "number" then
+    local text = exact_text(value)
+    return text and literal(text) or value
+  elseif type(value) ~= "table" or depth > 1000 then
+    return value
+  end
   local meta = getmetatable(value)
   if type(meta) ~= "table" then meta = nil end
   if meta and meta.__tojson then return value end
-  if is_counted(value) then return replace(value) end
-  local copy, changed = {}, false
-  for key, one in pairs(value) do
-    copy[key] = without_counted(one, replace, depth + 1)
-    changed = changed or not rawequal(copy[key], one)
+  if is_counted(value) then
+    return literal('{"n":' .. number_text(value.n) .. "}")
   end
-  return changed and setmetatable(copy, meta) or value
+  local changed
+  for key, one in pairs(value) do
+    local other = with_literals(one, literal, depth + 1)
+    if not rawequal(other, one) then
+      changed = changed or {}
+      changed[key] = other
+    end
+  end
+  return changed and setmetatable(completed(changed, value), meta) or value
 end
 
 local function load_default()
   local dkjson = require "dkjson"
 
-  local function encode_counted(self)
-    return '{"n":' .. dkjson.encode(self[1]) .. "}"
-  end
+  local is_literal = { __tojson = function(self) return self[1] end }
 
-  local function replace(t)
-    return setmetatable({ t.n }, { __tojson = encode_counted })
-  end
+  local function literal(text) return setmetatable({ text }, is_literal) end
 
   local function encode(value, ...)
-    return dkjson.encode(without_counted(value, replace, 1), ...)
+    return dkjson.encode(with_literals(value, literal, 1), ...)
   end
 
   -- dkjson stops behind the value and says nothing of what follows it.

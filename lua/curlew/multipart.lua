@@ -2,6 +2,8 @@
 -- is opened or sent. Pure: whether a file can be read shows later.
 -- SPDX-License-Identifier: MIT
 
+local core = require "curlew.core"
+
 local multipart = {}
 
 local function fail(where, what, ...)
@@ -49,6 +51,8 @@ local function check_content(where, _, value)
   local kind = type(value)
   if kind ~= "string" and kind ~= "number" then
     fail(where, "[1]: string or number expected, got %s", kind)
+  elseif kind == "number" and not core.number_text(value) then
+    fail(where, "[1]: a finite number expected, got %s", tostring(value))
   end
 end
 
@@ -119,7 +123,7 @@ local function checked(where, part)
   end
   if not part.name then fail(where, "it has no name") end
   check_one_content(where, part)
-  if math.type(copy[1]) then copy[1] = tostring(copy[1]) end
+  if math.type(copy[1]) then copy[1] = core.number_text(copy[1]) end
   if type(part.file) == "string" and not part.filename then
     copy.filename = basename(part.file)
   end

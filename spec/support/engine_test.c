@@ -1342,7 +1342,18 @@ static void retry_after_forms(void) {
   CHECK(delay_after("Retry-After:") == 500000);
   CHECK(delay_after("Retry-After: soon") == 500000);
   CHECK(delay_after("Retry-After: -5") == 500000);
-  CHECK(delay_after("Retry-After: 1.5") == 500000);
+  CHECK(delay_after("Retry-After: 1.5") == 2000000);
+  CHECK(delay_after("Retry-After: 2.0") == 2000000);
+  CHECK(delay_after("Retry-After: 0.000") == 0);
+  CHECK(delay_after("Retry-After: 7.") == 7000000);
+  CHECK(delay_after("Retry-After: 0.0001") == 1000000);
+  CHECK(delay_after("Retry-After: .5") == 1000000);
+  CHECK(delay_after("Retry-After: 29.5") == 30000000);
+  CHECK(delay_after("Retry-After: 30.1") < 0);
+  CHECK(delay_after("Retry-After: .") == 500000);
+  CHECK(delay_after("Retry-After: 1.5.2") == 500000);
+  CHECK(delay_after("Retry-After: 1,5") == 500000);
+  CHECK(delay_after("Retry-After: 1.5 s") == 500000);
   CHECK(delay_after("Retry-After: 1, 2") == 500000);
   CHECK(delay_after("Retry-After: +1") == 500000);
 }

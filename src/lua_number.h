@@ -1,0 +1,17 @@
+/* lua_number: numbers as text, in what is sent. Knows Lua and number.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_LUA_NUMBER_H
+#define CURLEW_LUA_NUMBER_H
+
+#include "lua_core.h"
+
+/* Replaces the number at 'index' by its text, as forms and header lines have
+** it: an integer, and a float that equals one, has no point and no exponent;
+** any other float has the fewest digits that read back as the same one. False:
+** the number is not finite, and nothing is replaced. */
+bool cwl_number_to_text(lua_State *L, int index);
+
+/* Adds number_text and float_text to the table on top. */
+void cwl_open_number(lua_State *L, int state);
+
+#endif

@@ -1,0 +1,13 @@
+/* number: a number as text that reads back as the same number. Pure. Knows
+** libc.
+** SPDX-License-Identifier: MIT */
+#ifndef CURLEW_NUMBER_H
+#define CURLEW_NUMBER_H
+
+enum { CW_NUMBER_TEXT = 40 };
+
+/* Writes 'number', which is finite, with as few digits as read back as the same
+** double: "0.1", "2", "1e+100". The point is a dot in every locale. */
+void cw_number_print(double number, char text[CW_NUMBER_TEXT]);
+
+#endif
