@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_atomic.h"
 #include "lua_client.h"
 #include "lua_download.h"
 #include "lua_error.h"
@@ -198,6 +199,7 @@ static cwl_state *push_state(lua_State *L) {
   cwl_state *s = lua_newuserdatauv(L, sizeof *s, CWL_VALUES);
   memset(s, 0, sizeof *s);
   s->home = "";
+  cw_list_init(&s->seats);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, state_gc);
   lua_setfield(L, -2, "__gc");
@@ -385,6 +387,7 @@ int luaopen_curlew_core(lua_State *L) {
   cwl_open_response(L, state);
   cwl_open_url(L, state);
   cwl_open_download(L, state);
+  cwl_open_atomic(L, state);
   cwl_open_task(L, state);
   cwl_open_wait(L, state);
   cwl_register(L, functions, state);

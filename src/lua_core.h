@@ -11,8 +11,9 @@
 
 /* What a task is to those who do not run it. */
 typedef struct cwl_task {
-  cw_link held; /* the ring of what it has opened */
-  cw_site site; /* where it was begun */
+  cw_link held;         /* the ring of what it has opened */
+  cw_site site;         /* where it was begun */
+  bool awaits_exchange; /* it is paused until its exchange has moved */
 } cwl_task;
 
 /* One per Lua state; a userdata kept by the registry. Lua values that go with
@@ -22,10 +23,13 @@ typedef struct cwl_state {
   const char *home;  /* where curlew's own Lua files are; "" until known */
   bool has_tasks, has_loop;
   size_t alive;         /* tasks that are under way (lua_task) */
+  cw_link seats;        /* the ring of all seats (lua_task) */
+  int64_t searched;     /* when it was last gone through for a deadlock */
   cwl_task *task;       /* borrowed: the one that runs; NULL: none */
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
+  int spare_threads;    /* in CWL_THREADS (lua_atomic) */
   /* their metatables, which the registry has */
   const void *client, *response, *seat;
 } cwl_state;
@@ -40,7 +44,8 @@ enum {
   CWL_WIRES,     /* weak keys: [request] = what else was sent */
   CWL_METATABLE, /* of responses */
   CWL_HOME,      /* the string behind 'home' */
-  CWL_VALUES = CWL_HOME
+  CWL_THREADS,   /* list of threads without a hook, or nil (lua_atomic) */
+  CWL_VALUES = CWL_THREADS
 };
 
 /* User values of a seat. */

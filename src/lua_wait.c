@@ -101,7 +101,7 @@ static bool step(lua_State *L, cw_engine *e, int64_t us) {
 ** news to who waits here: then the step waits for nothing. Inside a task the
 ** others stand still. */
 static void drive(lua_State *L, const cwl_state *s) {
-  if (!s->alive || s->task) return;
+  if (!s->alive || s->task || !cw_engine_has_news(s->engine)) return;
   lua_getiuservalue(L, CWL_STATE, CWL_DRIVER);
   lua_call(L, 0, 0);
 }
@@ -113,8 +113,9 @@ static bool poll_once(lua_State *L, const cwl_state *s, bool busy) {
 }
 
 static bool wait_for(lua_State *L, cwl_state *s, cw_news *news, bool busy,
-                     lua_KContext context, lua_KFunction k) {
+                     bool exchange, lua_KContext context, lua_KFunction k) {
   if (!push_waiter(L, s)) return poll_once(L, s, busy);
+  if (s->task) s->task->awaits_exchange = exchange;
   if (busy) cw_engine_stir(s->engine, news); /* after the others' turn */
   lua_pushlightuserdata(L, news);
   lua_insert(L, -2);
@@ -124,12 +125,12 @@ static bool wait_for(lua_State *L, cwl_state *s, cw_news *news, bool busy,
 
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k) {
-  return wait_for(L, s, &x->news, cw_exchange_busy(x), context, k);
+  return wait_for(L, s, &x->news, cw_exchange_busy(x), true, context, k);
 }
 
 bool cwl_wait_for(lua_State *L, cwl_state *s, cw_news *news,
                   lua_KContext context, lua_KFunction k) {
-  return wait_for(L, s, news, false, context, k);
+  return wait_for(L, s, news, false, false, context, k);
 }
 
 /* The seam ---------------------------------------------------------------- */

@@ -3,6 +3,9 @@
 -- polls. An event loop does so through curlew.loop.
 -- Any request for memory may raise: none is made between the end of a task and
 -- the news of it.
+-- An interrupt is an error that a debug hook raises at any instruction. The
+-- state of jobs is therefore changed in atomic functions only: core.atomic runs
+-- them on a thread that has no hook.
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
@@ -29,7 +32,7 @@ function scheduler.expect(token, who)
 end
 
 --- Wakes everybody who can go on; who can again by then has the next turn.
-function scheduler.dispatch()
+scheduler.dispatch = core.atomic(function()
   for token in ready do
     local who = waiting[token]
     if who and who.awaits == token then
@@ -37,7 +40,7 @@ function scheduler.dispatch()
       who:wake()
     end
   end
-end
+end)
 
 -- A seat in a list, for as long as somebody waits there.
 local Place = {}
@@ -83,8 +86,7 @@ scheduler.Job = Job
 
 local running -- the job that was resumed last
 
---- The job that runs. Ctrl-C raises at the first instruction after it has: it
--- is asked whether it does.
+--- The job that runs.
 function scheduler.running()
   if running and core.runs(running.seat) then return running end
   return nil
@@ -103,7 +105,8 @@ local function begin(fn, ...)
   return fn(...)
 end
 
---- Makes a job; it runs when it is queued.
+--- Makes a job; it runs when it is queued. The caller's thread makes the
+-- coroutine, which inherits its hook.
 -- @tparam function fn
 -- @tparam function ended called with the job when it is over
 -- @param ... fn's arguments
@@ -114,10 +117,15 @@ function scheduler.job(fn, ended, ...)
     results = nil, thread = coroutine.create(begin) }, Job)
   job.seat, job.own = core.seat(job.thread, wait, job)
   job.token = job.own
-  resume(job.seat, job.thread, fn, ...)
+  local over, _, err = resume(job.seat, job.thread, fn, ...)
+  if over then error(err, 0) end -- raised by an inherited hook
+  return job
+end
+
+--- An event loop may run the jobs that are made in its coroutines.
+function scheduler.adopt(job)
   local host = scheduler.loop and scheduler.loop.host
   if host then host(job) end
-  return job
 end
 
 --- It runs at the next turn.
@@ -196,6 +204,7 @@ function Job:finish(ok, ...)
 end
 
 --- Ends it, with its to-be-closed variables; one that runs, when it waits next.
+-- For atomic functions.
 -- @tparam table why what scheduler.error makes an error of
 function Job:cancel(why)
   if self.over then return end
@@ -210,6 +219,9 @@ function Job:cancel(why)
   tell_ended(self)
   if not closed then scheduler.complain("a task that was cancelled", err) end
 end
+
+--- The same for all others.
+scheduler.cancel = core.atomic(function(job, why) job:cancel(why) end)
 
 --- The error that a reason stands for: { code, text, site = }; one with a site
 -- is somebody's own, and has one error.
