@@ -20,11 +20,16 @@ static lua_State *push_new_thread(lua_State *L) {
   return thread;
 }
 
+/* The list forgets a thread in use: one that fails is to be collected with what
+** is on its stack. */
 static lua_State *push_thread(lua_State *L, cwl_state *s) {
   if (s->spare_threads == 0) return push_new_thread(L);
   lua_getiuservalue(L, CWL_STATE, CWL_THREADS);
-  lua_rawgeti(L, -1, s->spare_threads--);
-  lua_replace(L, -2);
+  lua_rawgeti(L, -1, s->spare_threads);
+  lua_insert(L, -2);
+  lua_pushnil(L);
+  lua_rawseti(L, -2, s->spare_threads--);
+  lua_pop(L, 1);
   return lua_tothread(L, -1);
 }
 
@@ -45,26 +50,32 @@ static int call_function(lua_State *L) {
   return lua_gettop(L);
 }
 
-/* Calls the function of this closure with all values of the stack, and replaces
-** them by its results. Passes an error on; the failed thread is dropped. */
-static int run(lua_State *L) {
+/* Calls the function of this closure with all values of the stack on a thread
+** without a hook, and replaces them by its results. False: it failed; the stack
+** is as before, with the error on top. The failed thread is dropped. */
+static bool run(lua_State *L, int *results) {
   cwl_state *s = lua_touserdata(L, CWL_STATE);
-  int n = lua_gettop(L), results;
+  int n = lua_gettop(L);
   lua_State *thread = push_thread(L, s);
-  lua_insert(L, 1);
-  if (!lua_checkstack(thread, n + 2)) return luaL_error(L, "stack overflow");
+  luaL_checkstack(L, n + 1, "too many arguments");
+  if (!lua_checkstack(thread, n + 2)) luaL_error(L, "too many arguments");
   lua_pushcfunction(thread, call_function);
   lua_pushvalue(L, FUNCTION);
-  lua_xmove(L, thread, 1);
-  lua_xmove(L, thread, n);
-  /* xmove keeps the order: function, then its arguments */
-  if (lua_resume(thread, L, n + 1, &results) != LUA_OK) {
-    lua_xmove(thread, L, 1);
-    return lua_error(L);
-  }
-  luaL_checkstack(L, results, "too many results");
-  lua_xmove(thread, L, results);
-  keep_thread(L, s, 1);
+  for (int i = 1; i <= n; i++)
+    lua_pushvalue(L, i);
+  lua_xmove(L, thread, n + 1);
+  bool well = lua_resume(thread, L, n + 1, results) == LUA_OK;
+  if (!well) *results = 1;
+  luaL_checkstack(L, *results, "too many results");
+  lua_xmove(thread, L, *results);
+  if (well) keep_thread(L, s, n + 1);
+  lua_remove(L, n + 1);
+  return well;
+}
+
+static int call_atomic(lua_State *L) {
+  int results;
+  if (!run(L, &results)) return lua_error(L);
   return results;
 }
 
@@ -75,15 +86,23 @@ static bool is_being_closed(lua_State *L) {
   return !main && !lua_isyieldable(L);
 }
 
-/* The __close of a value: f(value, error, closing) runs atomically. The table
-** that f returns, if any, gets the line of the block's end as its field
-** 'closed'. */
-static int run_closer(lua_State *L) {
+/* The __close of a value: f(value, error, closing) runs atomically. When it
+** lacks memory there, it is called once more by this thread, whose stack may be
+** large enough. The table that f returns, if any, gets the line of the block's
+** end as its field 'closed'. */
+static int call_closer(lua_State *L) {
+  int results;
   cw_site site;
   cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &site);
   lua_settop(L, 2);
   lua_pushboolean(L, is_being_closed(L));
-  if (run(L) == 0 || !lua_istable(L, -1)) return 0;
+  if (!run(L, &results)) {
+    lua_settop(L, 3);
+    lua_pushvalue(L, FUNCTION);
+    lua_insert(L, 1);
+    lua_call(L, 3, 1);
+  }
+  if (results == 0 || !lua_istable(L, -1)) return 0;
   cwl_push_site(L, &site);
   lua_setfield(L, -2, "closed");
   return 0;
@@ -109,11 +128,11 @@ static int push_closure(lua_State *L, lua_CFunction f) {
 }
 
 /* atomic(f) -> a function that calls f where no debug hook is called */
-static int m_atomic(lua_State *L) { return push_closure(L, run); }
+static int m_atomic(lua_State *L) { return push_closure(L, call_atomic); }
 
 /* closer(f) -> a function for the field __close of a metatable. Being a C
 ** function, it has no instruction before f at which a hook could raise. */
-static int m_closer(lua_State *L) { return push_closure(L, run_closer); }
+static int m_closer(lua_State *L) { return push_closure(L, call_closer); }
 
 static const luaL_Reg functions[] = {
   {"atomic", m_atomic},

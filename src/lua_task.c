@@ -192,8 +192,11 @@ static int m_within(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
   seat *t = check_seat(L, 1);
   cwl_task *before = s->task;
+  bool ran = t->runs;
   s->task = &t->task;
+  t->runs = true;
   int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+  t->runs = ran;
   s->task = before;
   if (status != LUA_OK) return lua_error(L);
   return lua_gettop(L) - 1;
@@ -234,7 +237,8 @@ static int m_resume(lua_State *L) {
   return n + 2;
 }
 
-/* runs(seat) -> whether its task is running now, or has resumed who is */
+/* runs(seat) -> whether its task is running or being closed now, or has resumed
+** who is */
 static int m_runs(lua_State *L) {
   cwl_state_of(L);
   lua_pushboolean(L, check_seat(L, 1)->runs);

@@ -112,7 +112,7 @@ end
 -- @param ... fn's arguments
 function scheduler.job(fn, ended, ...)
   local job = setmetatable({ ended = ended, waiters = {}, over = false,
-    token = false, awaits = false, doomed = false,
+    token = false, awaits = false, doomed = false, told = false,
     cancelled = false, failed = false, keeps = false, seat = nil, own = nil,
     results = nil, thread = coroutine.create(begin) }, Job)
   job.seat, job.own = core.seat(job.thread, wait, job)
@@ -177,6 +177,7 @@ end
 local function tell_ended(job)
   scheduler.ring(job.waiters)
   job:ended()
+  job.told = true
   if scheduler.loop then scheduler.loop.arm() end
 end
 
@@ -207,13 +208,14 @@ end
 -- For atomic functions.
 -- @tparam table why what scheduler.error makes an error of
 function Job:cancel(why)
-  if self.over then return end
+  if self.told then return end
   if core.runs(self.seat) then
     self.doomed = self.doomed or why
     return
   end
+  -- A job that is over and not told of was ended by halves, without memory.
+  self.cancelled = self.cancelled or why
   is_over(self)
-  self.cancelled = why
   local closed, err = core.within(self.seat, close, self.thread)
   core.drop(self.seat)
   tell_ended(self)
