@@ -30,6 +30,7 @@ typedef struct cwl_state {
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
   int spare_threads;    /* in CWL_THREADS (lua_atomic) */
+  lua_Hook harmless;    /* of C, and it has returned (lua_wait); NULL: none */
   /* their metatables, which the registry has */
   const void *client, *response, *seat;
 } cwl_state;
