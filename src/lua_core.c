@@ -370,13 +370,26 @@ static const luaL_Reg functions[] = {
 
 /* Loading ----------------------------------------------------------------- */
 
-__attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
+/* The registry has the module. A Lua state has one engine, one limit and one
+** scheduler: a module that is loaded again, because a program has cleared
+** package.loaded or has a second copy of the library, is the same one. */
+static const char module_key[] = "curlew.core";
 
-int luaopen_curlew_core(lua_State *L) {
-  luaL_checkversion(L);
-  const char *wrong = cw_set_up_libcurl();
-  if (wrong) return luaL_error(L, "libcurl: %s", wrong);
-  cw_exchange_watch_exit();
+/* Pushes the module that this state has. False: none, nothing is pushed. */
+static bool push_loaded(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, module_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_getfield(L, -1, "version");
+  if (strcmp(luaL_tolstring(L, -1, NULL), CW_VERSION) != 0)
+    luaL_error(L, "curlew %s cannot be loaded: the Lua state has curlew %s",
+               CW_VERSION, lua_tostring(L, -1));
+  lua_pop(L, 2);
+  return true;
+}
+
+static void make_module(lua_State *L) {
   push_state(L);
   int state = lua_gettop(L);
   lua_newtable(L);
@@ -394,7 +407,21 @@ int luaopen_curlew_core(lua_State *L) {
   lua_newtable(L);
   cwl_open_leaks(L, state);
   lua_setfield(L, -2, "leaks");
-  lua_pushliteral(L, CW_VERSION);
-  lua_setfield(L, -2, "version");
+  lua_newtable(L); /* what the Lua files make once a state */
+  lua_setfield(L, -2, "once");
+  cwl_set_string(L, "version", CW_VERSION);
+}
+
+__attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
+
+int luaopen_curlew_core(lua_State *L) {
+  luaL_checkversion(L);
+  if (push_loaded(L)) return 1;
+  const char *wrong = cw_set_up_libcurl();
+  if (wrong) return luaL_error(L, "libcurl: %s", wrong);
+  cw_exchange_watch_exit();
+  make_module(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, module_key);
   return 1;
 }

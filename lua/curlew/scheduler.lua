@@ -9,6 +9,7 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
+if core.once.scheduler then return core.once.scheduler end
 
 local close, yield = coroutine.close, coroutine.yield
 local ready, resume = core.ready, core.resume
@@ -253,5 +254,6 @@ function Job:drop()
 end
 
 core.driver(scheduler.dispatch)
+core.once.scheduler = scheduler
 
 return scheduler

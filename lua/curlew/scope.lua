@@ -3,6 +3,7 @@
 
 local check = require "curlew.check"
 local core = require "curlew.core"
+if core.once.scope then return core.once.scope end
 local scheduler = require "curlew.scheduler"
 
 local INSIDE = {} -- the key of what a value that a user holds stands for
@@ -260,5 +261,7 @@ function scope.type(value)
     return value[INSIDE].closed and "closed scope" or "scope"
   end
 end
+
+core.once.scope = scope
 
 return scope
