@@ -436,13 +436,24 @@ static CURLcode allow_reuse(cw_transfer *t) {
   return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
+/* libcurl copies the parsed url. Before 8.3.0 the copy has no zone, so that the
+** address would be taken without one. The pool tells scopes apart. */
+static CURLcode set_zone(cw_transfer *t, const cw_url *url) {
+  if (!url->zone) return CURLE_OK;
+  t->zoned = true;
+  long scope = (long)cw_url_scope(url);
+  return curl_easy_setopt(t->easy, CURLOPT_ADDRESS_SCOPE, scope);
+}
+
 /* What was set for the last exchange alone, while it went on. */
 static CURLcode undo_once(cw_transfer *t) {
   CURLcode rc = allow_reuse(t);
+  if (t->zoned && !rc)
+    rc = curl_easy_setopt(t->easy, CURLOPT_ADDRESS_SCOPE, 0L);
   if (t->fresh && !rc)
     rc = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L);
   if (t->traces && !rc) rc = curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 0L);
-  t->fresh = t->traces = false;
+  t->fresh = t->traces = t->zoned = false;
   return rc;
 }
 
@@ -585,6 +596,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
   if (!rc) rc = set_url(t, request->url);
+  if (!rc) rc = set_zone(t, request->url);
   return rc;
 }
 

@@ -49,6 +49,7 @@ typedef struct cw_transfer {
              ** a handle has met, and gives up at the sixth */
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
+  bool zoned;         /* CURLOPT_ADDRESS_SCOPE is set */
   bool traces;        /* CURLOPT_VERBOSE is set */
   cw_url *url;        /* a reference: whose text the handle has */
   curl_mime *mime;    /* owned: of the last request that had parts */
