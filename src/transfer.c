@@ -356,7 +356,18 @@ static CURLcode apply_together(cw_transfer *t, uint64_t rows,
                                const cw_settings *own,
                                const cw_settings *defaults) {
   if (!(rows & CW_ROWS_OF_PROXIES)) return CURLE_OK;
+  t->environment = cw_route_environment();
   return cw_apply_exempt(t->easy, own, defaults);
+}
+
+/* A list cannot say all ways to write this machine's address. */
+static CURLcode spare_this_machine(cw_transfer *t, const cw_url *url) {
+  char host[CW_ROUTE_TEXT];
+  if (!t->environment || t->proxy != CW_PROXY_MAYBE) return CURLE_OK;
+  cw_url_host(url, host, sizeof host);
+  if (!cw_route_is_this_machine(host)) return CURLE_OK;
+  t->spared = true;
+  return curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "*");
 }
 
 static const cw_settings nothing;
@@ -405,6 +416,8 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
     cw_settings_free(t->baseline);
     t->baseline = cw_settings_retain(request->defaults);
   }
+  if (t->spared) back |= CW_ROWS_OF_PROXIES;
+  t->spared = false;
   t->deviates |= says | back; /* what a failure in between leaves */
   CURLcode rc = apply(t, back | says, own, t->baseline);
   if (!rc) rc = apply_together(t, back | says, own, t->baseline);
@@ -591,6 +604,7 @@ static CURLcode set_url(cw_transfer *t, cw_url *url) {
 static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
+  if (!rc) rc = spare_this_machine(t, request->url);
   if (!rc) rc = undo_once(t);
   if (only_once(request)) cw_transfer_forbid_reuse(t);
   if (!rc) rc = set_content(t, request);

@@ -50,6 +50,8 @@ typedef struct cw_transfer {
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
   bool zoned;         /* CURLOPT_ADDRESS_SCOPE is set */
+  bool environment;   /* it has proxies, which the handle knows */
+  bool spared;        /* CURLOPT_NOPROXY is for the last exchange alone */
   bool traces;        /* CURLOPT_VERBOSE is set */
   cw_url *url;        /* a reference: whose text the handle has */
   curl_mime *mime;    /* owned: of the last request that had parts */
