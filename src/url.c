@@ -11,6 +11,7 @@
 
 #include "buf.h"
 #include "headers.h"
+#include "printable.h"
 
 enum { LONGEST = 1024 * 1024 };
 
@@ -342,6 +343,7 @@ void cw_url_mask(const cw_url *u, char *text, size_t size) {
   }
   curl_url_cleanup(copy);
   snprintf(text, size, "%s", whole ? whole : "?");
+  cw_printable(text); /* libcurl takes any byte in a host or a zone */
   curl_free(whole);
 }
 
