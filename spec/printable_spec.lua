@@ -1,5 +1,5 @@
---- What a peer chooses and a person reads: no control character, and no byte that
--- is not UTF-8, reaches a message, a report or a trace.
+--- What a peer chooses and a person reads: no control character and no byte
+-- that is not UTF-8 reaches a message, a report or a trace.
 
 local support = require "spec.support"
 local http = require "curlew"
