@@ -156,6 +156,30 @@ void *cwl_test(lua_State *L, int index, const void *metatable) {
   return same ? p : NULL;
 }
 
+/* Finalizers -------------------------------------------------------------- */
+
+bool cwl_in_finalizer(lua_State *L) { return lua_gc(L, LUA_GCCOUNT, 0) < 0; }
+
+void cwl_finalize_late(lua_State *L) {
+  if (!cwl_in_finalizer(L)) return;
+  lua_getiuservalue(L, CWL_STATE, CWL_LATE);
+  lua_pushvalue(L, -2);
+  lua_pushboolean(L, true);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* The state is at 1. */
+static void finalize_all_late(lua_State *L) {
+  lua_getiuservalue(L, 1, CWL_LATE);
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    lua_pop(L, 1);
+    if (luaL_callmeta(L, -1, "__gc")) lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
 /* The state --------------------------------------------------------------- */
 
 static const char state_key = 0;
@@ -182,6 +206,7 @@ static int state_gc(lua_State *L) {
   cwl_state *s = lua_touserdata(L, 1);
   if (!s->engine) return 0;
   cw_exchange_shutdown(s->engine);
+  finalize_all_late(L);
   cw_engine_free(s->engine);
   s->engine = NULL;
   return 0;
@@ -214,6 +239,8 @@ static cwl_state *push_state(lua_State *L) {
   lua_setiuservalue(L, -2, CWL_ENDS);
   push_weak(L, "k");
   lua_setiuservalue(L, -2, CWL_WIRES);
+  push_weak(L, "k");
+  lua_setiuservalue(L, -2, CWL_LATE);
   s->engine = cw_engine_new();
   if (!s->engine) luaL_error(L, "not enough memory");
   lua_pushvalue(L, -1);
@@ -417,6 +444,8 @@ __attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
 int luaopen_curlew_core(lua_State *L) {
   luaL_checkversion(L);
   if (push_loaded(L)) return 1;
+  if (cwl_in_finalizer(L)) /* nothing would close its engine */
+    return luaL_error(L, "curlew cannot be loaded by a finalizer");
   const char *wrong = cw_set_up_libcurl();
   if (wrong) return luaL_error(L, "libcurl: %s", wrong);
   cw_exchange_watch_exit();

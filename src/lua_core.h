@@ -46,7 +46,8 @@ enum {
   CWL_METATABLE, /* of responses */
   CWL_HOME,      /* the string behind 'home' */
   CWL_THREADS,   /* list of threads without a hook, or nil (lua_atomic) */
-  CWL_VALUES = CWL_THREADS
+  CWL_LATE,      /* weak keys: [userdata] = true, made by finalizers */
+  CWL_VALUES = CWL_LATE
 };
 
 /* User values of a seat. */
@@ -66,6 +67,15 @@ void cwl_register(lua_State *L, const luaL_Reg *functions, int state);
 ** 'methods'; leaves nothing on the stack. */
 void cwl_type(lua_State *L, const char *name, const luaL_Reg *metamethods,
               const luaL_Reg *methods, int state);
+
+/* Whether a finalizer is running. Lua before 5.4.4 does not tell. */
+bool cwl_in_finalizer(lua_State *L);
+
+/* To be called for a new userdata on top, empty yet, whose __gc releases
+** something. While a state is being closed Lua finalizes nothing that a
+*finalizer
+** makes: curlew's own last finalizer does it. */
+void cwl_finalize_late(lua_State *L);
 
 /* The userdata at 'index' if its metatable is that one, else NULL: as
 ** luaL_testudata, but it looks up no name, which each request would do ten

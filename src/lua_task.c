@@ -69,6 +69,7 @@ static int m_seat(lua_State *L) {
   seat *t = lua_newuserdatauv(L, sizeof *t, CWL_TASK_VALUES);
   t->engine = NULL;
   luaL_setmetatable(L, "curlew.seat");
+  cwl_finalize_late(L);
   cw_list_init(&t->news.link);
   t->news.settled = settled;
   t->alarm = (cw_alarm){.news = &t->news};
