@@ -552,7 +552,7 @@ describe("A finalizer while the state is closed", function()
           inner = http.get(url)
           http.sleep(100)
         end)
-        http.sleep(0.001)
+        repeat http.sleep(0.001) until inner
         for _ in http.map({ 1, 2 }, function() http.sleep(0) end) do break end
         dropped = coroutine.wrap(function()
           local r <close> = http.get(url)
