@@ -504,3 +504,110 @@ describe("A fork", function()
     assert.same(ended(0, 0, 1, { [8] = 1 }), summary(err))
   end)
 end)
+
+describe("A finalizer while the state is closed", function()
+  local server
+
+  before_each(function() server = forgetful_server() end)
+  after_each(function() server:close() end)
+
+  -- Its finalizer is the last of all: it is older than curlew.
+  local older = [[
+    local function open_descriptors()
+      local n = 0
+      for fd = 3, 63 do
+        local file, problem = io.open("/proc/self/fd/" .. fd)
+        if file then file:close() end
+        if file or not problem:find "No such file" then n = n + 1 end
+      end
+      return n
+    end
+    local before, last = open_descriptors(), nil
+    older = setmetatable({}, { __gc = function() last() end })
+    local http = require "curlew"
+    local core = require "curlew.core"
+    local function at_the_end(f) last = f end
+    local function finally(f) return setmetatable({}, { __gc = f }) end
+  ]]
+
+  local function outcome(source)
+    local kind, code, out, err = support.run(older .. source, { server.url })
+    assert.same({ "exit", 0 }, { kind, code }, err)
+    return out, err
+  end
+
+  it("may make requests, and leaves nothing behind", function()
+    local out = outcome [[
+      at_the_end(function() print("left", open_descriptors() - before) end)
+      core.descriptor()
+      kept = finally(function()
+        local url = arg[1]
+        response, headers = http.get(url), nil
+        headers = response.headers
+        client = http.client { headers = { A = "a" } }
+        other = client:get(url)
+        parts = http.url.parse(url)
+        scope = http.scope { deadline = 100 }
+        task = scope:spawn(function()
+          inner = http.get(url)
+          http.sleep(100)
+        end)
+        repeat http.sleep(0.001) until inner
+        for _ in http.map({ 1, 2 }, function() http.sleep(0) end) do break end
+        dropped = coroutine.wrap(function()
+          local r <close> = http.get(url)
+          coroutine.yield(r)
+        end)
+        dropped()
+        print(response and other and inner and #headers > 0)
+      end)
+    ]]
+    assert.equal("true\nleft\t0\n", out)
+  end)
+
+  it("that runs after curlew's gets an error that says so", function()
+    local out = outcome [[
+      local client, scope = http.client(), http.scope()
+      local task = scope:spawn(http.sleep, 1000)
+      local r = assert(http.get(arg[1]))
+      http.sleep(0)
+      at_the_end(function()
+        local url = arg[1]
+        for name, call in pairs {
+          get = function() return http.get(url) end,
+          fetch = function() return http.fetch(url) end,
+          lines = function() for _ in http.lines(url) do return end end,
+          map = function() for _ in http.map({ 1 }, print) do return end end,
+          sleep = function() http.sleep(0.001) end,
+          scope = function() return http.scope() end,
+          client = function() return http.client() end,
+          limits = function() return http.limits() end,
+          url = function() return http.url.parse(url) end,
+          get_by_client = function() return client:get(url) end,
+          extend = function() return client:extend() end,
+          wait = function() return task:wait() end,
+          cancel = function() return task:cancel() end,
+          read = function() return r:read("a") end,
+          status = function() return r.status end,
+        } do
+          local ok, err = pcall(call)
+          if ok or not tostring(err):find("the Lua state is being closed", 1,
+            true) then print(name, ok, err) end
+        end
+        pcall(scope.spawn, scope, print)
+        pcall(r.close, r)
+        print("left", open_descriptors() - before)
+      end)
+    ]]
+    assert.equal("left\t0\n", out)
+  end)
+
+  it("that loads curlew is refused", function()
+    local _, _, out = support.run [[
+      setmetatable({}, { __gc = function()
+        print(pcall(require, "curlew"))
+      end })
+    ]]
+    assert.matches("^false\t.*curlew cannot be loaded by a finalizer", out)
+  end)
+end)

@@ -432,6 +432,34 @@ describe("The environment's proxy", function()
     assert.is_nil(out:find("proxi", 1, true))
   end)
 
+  it("is never used for another way to write this machine", function()
+    local _, name = support.command("uname", "-n")
+    name = name:gsub("%s", "")
+    local script = ""
+    local hosts = { "0.0.0.0", "0", "127.0.0.1.", "127.1.", "localhost.", "[::]",
+      "[0:0::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:5]", "[::ffff:0.0.0.0]",
+      "app.localhost.", name, name .. ".", name:upper() }
+    for _, host in ipairs(hosts) do
+      script = script .. ("try('http://%s:1/')\n"):format(host)
+    end
+    local out = run({ http_proxy = proxy.url, all_proxy = proxy.url }, script)
+    assert.equal(0, proxy:connections())
+    assert.is_nil(out:find("proxi", 1, true), out)
+    assert.equal(#hosts, select(2, out:gsub("\n", "")))
+  end)
+
+  it("is used for others, also after a request to this machine", function()
+    local script, n = "", 0
+    for _, host in ipairs { "localhost.none", "xlocalhost", "128.0.0.1",
+      "[::ffff:192.0.2.1]", "127.0.0.1.none" } do
+      script = script .. ("try('http://0.0.0.0:1/') try('http://%s:1/')\n")
+        :format(host)
+      n = n + 1
+    end
+    local out = run({ http_proxy = proxy.url }, script)
+    assert.equal(("connect\tconnect\nproxied\n"):rep(n), out)
+  end)
+
   it("is not used for those of no_proxy", function()
     local script = [[
       try('http://name.none/') try('http://sub.name.none/')

@@ -438,6 +438,17 @@ describe("A user in a url", function()
   it("takes no password of another", function()
     assert.equal(V, follow("http://v@HERE/x"))
   end)
+
+  -- By a proxy: there need be no address with a zone.
+  for location, kept in pairs { ["http://[fe80::1%25a]/x"] = UP,
+    ["http://[fe80::1%25b]/x"] = false, ["http://[fe80::1]/x"] = false,
+    ["/x"] = UP } do
+    it("is kept within the zone of an address: " .. location, function()
+      server:replies(moved(location), OK)
+      assert(http.fetch("http://u:p@[fe80::1%25a]/", { proxy = server.url }))
+      assert.same({ UP, kept }, { credentials(1), credentials(2) or false })
+    end)
+  end
 end)
 
 -- ---- how many ----

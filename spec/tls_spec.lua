@@ -146,6 +146,13 @@ describe("A wrong certificate", function()
     assert_refused(server, trusting, url)
   end)
 
+  it("has no control characters of its name in what is said", function()
+    local server <close> = serve("hostile_name")
+    local _, err = http.get(server.url,
+      { tls = { ca = certificates.hostile_name.cert } })
+    assert.matches("subject name 'e?[31mvil??\u{e9}'", err.message, 1, true)
+  end)
+
   it("leaves nothing open", function()
     local server <close> = serve("expired")
     local before = http.stats()

@@ -226,6 +226,67 @@ describe("Ctrl-C", function()
     assert.not_matches("leak", err)
   end)
 
+  -- Hooks for everything, as Ctrl-C sets one: of a profiler, of a limit.
+  local hooked = [[
+    local http = require "curlew"
+    local posix = require "posix_support"
+    local calls = 0
+    local function count() calls = calls + 1 end
+    local function fetch(path)
+      return (assert(http.fetch(arg[1] .. (path or ""))))
+    end
+    %s
+  ]]
+
+  local function with_hook(source)
+    server:reset()
+    server:reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    local _, code, out, err = support.run(hooked:format(source), { server.url })
+    assert.same({ "", 0 }, { err, code })
+    return out
+  end
+
+  it("is not what a hook that does not raise is taken for", function()
+    assert.equal("ok\ttrue\n", with_hook [[
+      debug.sethook(count, "crl", 1)
+      local page = fetch()
+      debug.sethook()
+      print(page.body, calls > 0)
+    ]])
+  end)
+
+  it("is not what it is taken for in a coroutine, either", function()
+    assert.equal("ok\nok\n", with_hook [[
+      debug.sethook(count, "crl", 1)
+      print(coroutine.wrap(fetch)().body)
+      local scope <close> = http.scope()
+      print(scope:spawn(fetch):wait().body)
+    ]])
+  end)
+
+  it("is not what a hook of C is taken for that has returned", function()
+    assert.equal("ok\nok\n", with_hook [[
+      posix.quiet_hook()
+      print(fetch().body)
+      print(coroutine.wrap(fetch)().body)
+    ]])
+  end)
+
+  it("is not waited for by a hook of Lua that raises", function()
+    assert.equal("false\tenough\n", with_hook [[
+      local step = require("curlew.core").step
+      debug.sethook(function()
+        local frame = debug.getinfo(2, "f")
+        if frame.func ~= step then return end
+        debug.sethook(function()
+          debug.sethook()
+          error("enough", 0)
+        end, "crl", 1)
+      end, "c")
+      print(pcall(step, 1000))
+    ]])
+  end)
+
   it("is not what another hook is taken for", function()
     server:reply("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     debug.sethook(function() end, "l")

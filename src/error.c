@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "printable.h"
+
 /* Whether the same request may succeed when it is simply made again. */
 static const struct {
   const char *name;
@@ -55,6 +57,7 @@ void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
   va_start(arguments, format);
   vsnprintf(e->text, sizeof e->text, format, arguments);
   va_end(arguments);
+  cw_printable(e->text); /* a peer may have chosen some of it */
 }
 
 void cw_error_from_system(cw_error *e, cw_code code, cw_phase phase,
@@ -301,7 +304,5 @@ void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
 void cw_error_from_status(cw_error *e, int status, const char *reason) {
   cw_error_set(e, CW_ERR_STATUS, CW_PHASE_HEADERS, "the status is %d%s%s",
                status, *reason ? " " : "", reason);
-  for (char *c = e->text; *c; c++) /* the reason is the server's own words */
-    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
   e->retryable = cw_status_retryable(status);
 }

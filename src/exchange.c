@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "authorization.h"
+#include "printable.h"
 #include "redirect.h"
 #include "retry.h"
 
@@ -885,6 +886,7 @@ void cw_exchange_record(cw_exchange *x, cw_record *r) {
   snprintf(r->method, sizeof r->method, "%s", cw_request_method(&x->request));
   cw_url_mask(x->request.url, r->url, sizeof r->url);
   cw_url_host(x->request.url, r->host, sizeof r->host);
+  cw_printable(r->host);
   r->id = x->id;
   r->found = CW_END_COUNT;
   r->status = x->response.status;

@@ -28,6 +28,7 @@ static void adopt(lua_State *L, box *b) {
 static cw_client *check_any(lua_State *L, int index, const char *name) {
   cw_client *c = cwl_test_client(L, index);
   if (c) return c;
+  cwl_state_of(L); /* raises when the client was finalized with its state */
   cwl_raise(L, "client expected, got %s: call client:%s(...) with a colon",
             luaL_typename(L, index), name);
 }
@@ -50,6 +51,7 @@ static cw_settings **push_settings(lua_State *L) {
   cw_settings **s = lua_newuserdatauv(L, sizeof(cw_settings *), 0);
   *s = NULL;
   luaL_setmetatable(L, "curlew.settings");
+  cwl_finalize_late(L);
   *s = cw_settings_new();
   if (!*s) cwl_raise(L, "not enough memory");
   return s;
@@ -88,6 +90,7 @@ static int m_client(lua_State *L) {
   box *b = lua_newuserdatauv(L, sizeof *b, 2);
   b->c = NULL;
   luaL_setmetatable(L, "curlew.client");
+  cwl_finalize_late(L);
   const cw_settings *defaults = parent ? parent->defaults : &nothing;
   cw_settings **own = push_settings(L), *settings = *own;
   if (!lua_isnil(L, OPTIONS)) {

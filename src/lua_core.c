@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lua_atomic.h"
 #include "lua_client.h"
 #include "lua_download.h"
 #include "lua_error.h"
@@ -156,6 +157,30 @@ void *cwl_test(lua_State *L, int index, const void *metatable) {
   return same ? p : NULL;
 }
 
+/* Finalizers -------------------------------------------------------------- */
+
+bool cwl_in_finalizer(lua_State *L) { return lua_gc(L, LUA_GCCOUNT, 0) < 0; }
+
+void cwl_finalize_late(lua_State *L) {
+  if (!cwl_in_finalizer(L)) return;
+  lua_getiuservalue(L, CWL_STATE, CWL_LATE);
+  lua_pushvalue(L, -2);
+  lua_pushboolean(L, true);
+  lua_rawset(L, -3);
+  lua_pop(L, 1);
+}
+
+/* The state is at 1. */
+static void finalize_all_late(lua_State *L) {
+  lua_getiuservalue(L, 1, CWL_LATE);
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    lua_pop(L, 1);
+    if (luaL_callmeta(L, -1, "__gc")) lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
 /* The state --------------------------------------------------------------- */
 
 static const char state_key = 0;
@@ -182,6 +207,7 @@ static int state_gc(lua_State *L) {
   cwl_state *s = lua_touserdata(L, 1);
   if (!s->engine) return 0;
   cw_exchange_shutdown(s->engine);
+  finalize_all_late(L);
   cw_engine_free(s->engine);
   s->engine = NULL;
   return 0;
@@ -199,6 +225,7 @@ static cwl_state *push_state(lua_State *L) {
   cwl_state *s = lua_newuserdatauv(L, sizeof *s, CWL_VALUES);
   memset(s, 0, sizeof *s);
   s->home = "";
+  cw_list_init(&s->seats);
   lua_createtable(L, 0, 1);
   lua_pushcfunction(L, state_gc);
   lua_setfield(L, -2, "__gc");
@@ -213,6 +240,8 @@ static cwl_state *push_state(lua_State *L) {
   lua_setiuservalue(L, -2, CWL_ENDS);
   push_weak(L, "k");
   lua_setiuservalue(L, -2, CWL_WIRES);
+  push_weak(L, "k");
+  lua_setiuservalue(L, -2, CWL_LATE);
   s->engine = cw_engine_new();
   if (!s->engine) luaL_error(L, "not enough memory");
   lua_pushvalue(L, -1);
@@ -369,13 +398,26 @@ static const luaL_Reg functions[] = {
 
 /* Loading ----------------------------------------------------------------- */
 
-__attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
+/* The registry has the module. A Lua state has one engine, one limit and one
+** scheduler: a module that is loaded again, because a program has cleared
+** package.loaded or has a second copy of the library, is the same one. */
+static const char module_key[] = "curlew.core";
 
-int luaopen_curlew_core(lua_State *L) {
-  luaL_checkversion(L);
-  const char *wrong = cw_set_up_libcurl();
-  if (wrong) return luaL_error(L, "libcurl: %s", wrong);
-  cw_exchange_watch_exit();
+/* Pushes the module that this state has. False: none, nothing is pushed. */
+static bool push_loaded(lua_State *L) {
+  if (lua_getfield(L, LUA_REGISTRYINDEX, module_key) != LUA_TTABLE) {
+    lua_pop(L, 1);
+    return false;
+  }
+  lua_getfield(L, -1, "version");
+  if (strcmp(luaL_tolstring(L, -1, NULL), CW_VERSION) != 0)
+    luaL_error(L, "curlew %s cannot be loaded: the Lua state has curlew %s",
+               CW_VERSION, lua_tostring(L, -1));
+  lua_pop(L, 2);
+  return true;
+}
+
+static void make_module(lua_State *L) {
   push_state(L);
   int state = lua_gettop(L);
   lua_newtable(L);
@@ -387,13 +429,30 @@ int luaopen_curlew_core(lua_State *L) {
   cwl_open_url(L, state);
   cwl_open_download(L, state);
   cwl_open_number(L, state);
+  cwl_open_atomic(L, state);
   cwl_open_task(L, state);
   cwl_open_wait(L, state);
   cwl_register(L, functions, state);
   lua_newtable(L);
   cwl_open_leaks(L, state);
   lua_setfield(L, -2, "leaks");
-  lua_pushliteral(L, CW_VERSION);
-  lua_setfield(L, -2, "version");
+  lua_newtable(L); /* what the Lua files make once a state */
+  lua_setfield(L, -2, "once");
+  cwl_set_string(L, "version", CW_VERSION);
+}
+
+__attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
+
+int luaopen_curlew_core(lua_State *L) {
+  luaL_checkversion(L);
+  if (push_loaded(L)) return 1;
+  if (cwl_in_finalizer(L)) /* nothing would close its engine */
+    return luaL_error(L, "curlew cannot be loaded by a finalizer");
+  const char *wrong = cw_set_up_libcurl();
+  if (wrong) return luaL_error(L, "libcurl: %s", wrong);
+  cw_exchange_watch_exit();
+  make_module(L);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, module_key);
   return 1;
 }

@@ -11,8 +11,9 @@
 
 /* What a task is to those who do not run it. */
 typedef struct cwl_task {
-  cw_link held; /* the ring of what it has opened */
-  cw_site site; /* where it was begun */
+  cw_link held;         /* the ring of what it has opened */
+  cw_site site;         /* where it was begun */
+  bool awaits_exchange; /* it is paused until its exchange has moved */
 } cwl_task;
 
 /* One per Lua state; a userdata kept by the registry. Lua values that go with
@@ -22,10 +23,14 @@ typedef struct cwl_state {
   const char *home;  /* where curlew's own Lua files are; "" until known */
   bool has_tasks, has_loop;
   size_t alive;         /* tasks that are under way (lua_task) */
+  cw_link seats;        /* the ring of all seats (lua_task) */
+  int64_t searched;     /* when it was last gone through for a deadlock */
   cwl_task *task;       /* borrowed: the one that runs; NULL: none */
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
+  int spare_threads;    /* in CWL_THREADS (lua_atomic) */
+  lua_Hook harmless;    /* of C, and it has returned (lua_wait); NULL: none */
   /* their metatables, which the registry has */
   const void *client, *response, *seat;
 } cwl_state;
@@ -40,7 +45,9 @@ enum {
   CWL_WIRES,     /* weak keys: [request] = what else was sent */
   CWL_METATABLE, /* of responses */
   CWL_HOME,      /* the string behind 'home' */
-  CWL_VALUES = CWL_HOME
+  CWL_THREADS,   /* list of threads without a hook, or nil (lua_atomic) */
+  CWL_LATE,      /* weak keys: [userdata] = true, made by finalizers */
+  CWL_VALUES = CWL_LATE
 };
 
 /* User values of a seat. */
@@ -60,6 +67,15 @@ void cwl_register(lua_State *L, const luaL_Reg *functions, int state);
 ** 'methods'; leaves nothing on the stack. */
 void cwl_type(lua_State *L, const char *name, const luaL_Reg *metamethods,
               const luaL_Reg *methods, int state);
+
+/* Whether a finalizer is running. Lua before 5.4.4 does not tell. */
+bool cwl_in_finalizer(lua_State *L);
+
+/* To be called for a new userdata on top, empty yet, whose __gc releases
+** something. While a state is being closed Lua finalizes nothing that a
+*finalizer
+** makes: curlew's own last finalizer does it. */
+void cwl_finalize_late(lua_State *L);
 
 /* The userdata at 'index' if its metatable is that one, else NULL: as
 ** luaL_testudata, but it looks up no name, which each request would do ten

@@ -57,6 +57,7 @@ static int m_part(lua_State *L) {
   cw_part *p = lua_newuserdatauv(L, sizeof *p, 0);
   cw_part_init(p);
   luaL_setmetatable(L, "curlew.part");
+  cwl_finalize_late(L);
   bool ok = resolve(L, cwl_check_client(L, CLIENT), &e);
   if (!ok || !cw_part_open(p, path, lua_tostring(L, -1), &e) ||
       (summed && !cw_file_expect(&p->file, sum, &e)))

@@ -8,6 +8,7 @@ cw_headers **cwl_new_headers(lua_State *L) {
   cw_headers **box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = NULL;
   luaL_setmetatable(L, "curlew.headers");
+  cwl_finalize_late(L);
   return box;
 }
 

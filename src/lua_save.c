@@ -188,6 +188,7 @@ static cw_file *push_file_box(lua_State *L) {
   cw_file *f = lua_newuserdatauv(L, sizeof *f, 0);
   cw_file_init(f);
   luaL_setmetatable(L, "curlew.file");
+  cwl_finalize_late(L);
   lua_toclose(L, FILE_BOX);
   return f;
 }

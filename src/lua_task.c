@@ -10,6 +10,7 @@
 typedef struct seat {
   cw_news news;
   cw_alarm alarm;
+  cw_link all;       /* in the ring of the state */
   cw_engine *engine; /* a reference; NULL: not made yet */
   bool rung;
   bool timed; /* the alarm was set */
@@ -50,6 +51,7 @@ static int seat_gc(lua_State *L) {
   if (!t->engine) return 0;
   set_alive(lua_touserdata(L, CWL_STATE), t, false);
   cw_list_remove(&t->news.link);
+  cw_list_remove(&t->all);
   cw_engine_disarm(t->engine, &t->alarm);
   forget_held(t);
   cw_engine_free(t->engine);
@@ -67,11 +69,15 @@ static int m_seat(lua_State *L) {
   seat *t = lua_newuserdatauv(L, sizeof *t, CWL_TASK_VALUES);
   t->engine = NULL;
   luaL_setmetatable(L, "curlew.seat");
+  cwl_finalize_late(L);
   cw_list_init(&t->news.link);
   t->news.settled = settled;
   t->alarm = (cw_alarm){.news = &t->news};
   t->rung = t->timed = t->alive = t->runs = false;
+  t->task.awaits_exchange = false;
   cw_list_init(&t->task.held);
+  cw_list_init(&t->all);
+  cw_list_append(&s->seats, &t->all);
   t->engine = cw_engine_retain(s->engine);
   if (!lua_isnil(L, THREAD)) {
     luaL_checktype(L, THREAD, LUA_TTHREAD);
@@ -105,10 +111,32 @@ static void set_alarm(lua_State *L, seat *t, int index) {
     cwl_raise(L, "not enough memory");
 }
 
-/* Who polls would poll for ever; meanwhile no event loop runs, either. */
-static void check_deadlock(lua_State *L, const cwl_state *s) {
+/* Whether time or an exchange will wake anybody who waits at a seat. */
+static bool may_be_woken(const cwl_state *s) {
+  for (const cw_link *l = s->seats.next; l != &s->seats; l = l->next) {
+    const seat *t = CW_LIST_ENTRY(l, seat, all);
+    if (t->timed && !time_is_over(t)) return true;
+    if (t->alive && t->task.awaits_exchange) return true;
+  }
+  return false;
+}
+
+/* While something is open the engine is never idle. All seats are then looked
+** at, four times a second at most. */
+static bool is_stuck(cwl_state *s) {
+  enum { INTERVAL = 250000 };
+  if (cw_engine_idle(s->engine)) return true;
+  int64_t now = cw_engine_now(s->engine);
+  if (now - s->searched < INTERVAL) return false;
+  s->searched = now;
+  return !may_be_woken(s);
+}
+
+/* A wait that polls would not end when all tasks wait for each other; no event
+** loop runs meanwhile, either. */
+static void check_deadlock(lua_State *L, cwl_state *s) {
   bool more = s->alive && cw_engine_has_news(s->engine);
-  if (more || cwl_pauses(L, s) || !cw_engine_idle(s->engine)) return;
+  if (more || cwl_pauses(L, s) || !is_stuck(s)) return;
   cwl_raise(L, "what is waited for cannot happen: all tasks wait for others");
 }
 
@@ -165,8 +193,11 @@ static int m_within(lua_State *L) {
   cwl_state *s = cwl_state_of(L);
   seat *t = check_seat(L, 1);
   cwl_task *before = s->task;
+  bool ran = t->runs;
   s->task = &t->task;
+  t->runs = true;
   int status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+  t->runs = ran;
   s->task = before;
   if (status != LUA_OK) return lua_error(L);
   return lua_gettop(L) - 1;
@@ -189,6 +220,7 @@ static int m_resume(lua_State *L) {
   lua_xmove(L, co, n);
   cwl_task *before = s->task;
   s->task = &t->task;
+  t->task.awaits_exchange = false;
   t->runs = true;
   int status = lua_resume(co, L, n, &n);
   t->runs = false;
@@ -206,7 +238,8 @@ static int m_resume(lua_State *L) {
   return n + 2;
 }
 
-/* runs(seat) -> whether its task is running now, or has resumed who is */
+/* runs(seat) -> whether its task is running or being closed now, or has resumed
+** who is */
 static int m_runs(lua_State *L) {
   cwl_state_of(L);
   lua_pushboolean(L, check_seat(L, 1)->runs);

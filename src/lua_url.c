@@ -8,9 +8,11 @@
 
 /* A url belongs to a box: pushing its parts may raise. */
 static cw_url **push_box(lua_State *L) {
+  cwl_state_of(L); /* nothing would free a url when the state is closed */
   cw_url **u = lua_newuserdatauv(L, sizeof(cw_url *), 0);
   *u = NULL;
   luaL_setmetatable(L, "curlew.url");
+  cwl_finalize_late(L);
   return u;
 }
 

@@ -56,15 +56,30 @@ const char *cwl_opener(lua_State *L, const cwl_state *s) {
 /* Interrupts -------------------------------------------------------------- */
 
 /* The stand-alone lua answers Ctrl-C with a hook for everything on the main
-** thread, which raises when it is called. */
-static bool interrupted(lua_State *L) {
+** thread, which raises when it is called. A profiler may have such a hook, too:
+** it returns. Returns that hook, or NULL. */
+static lua_Hook hook_for_everything(lua_State *main) {
   const int everything =
     LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
-  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
-  lua_State *main = lua_tothread(L, -1);
-  lua_pop(L, 1);
-  return lua_gethook(main) && lua_gethookmask(main) == everything &&
-         lua_gethookcount(main) == 1;
+  bool all = lua_gethookmask(main) == everything && lua_gethookcount(main) == 1;
+  return all ? lua_gethook(main) : NULL;
+}
+
+/* Whether the main thread's hook is a function of Lua: debug.gethook returns a
+** text for the others. */
+static bool is_lua_hook(lua_State *L) {
+  int top = lua_gettop(L);
+  luaL_checkstack(L, LUA_MINSTACK, "too many values");
+  bool is_function = luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE) &&
+                     lua_getfield(L, -1, "debug") == LUA_TTABLE &&
+                     lua_getfield(L, -1, "gethook") == LUA_TFUNCTION;
+  if (is_function) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    is_function =
+      lua_pcall(L, 1, 1, 0) == LUA_OK && lua_type(L, -1) == LUA_TFUNCTION;
+  }
+  lua_settop(L, top);
+  return is_function;
 }
 
 static int nothing(lua_State *L) {
@@ -72,26 +87,44 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-/* Pushes the error that the hook raises; in a coroutine, where it is not called
-** before the main thread runs again, one of the same words. */
-static void push_interrupt(lua_State *L) {
+/* On the main thread: calls the hook, which may raise. The error is on top
+** then. */
+static bool hook_raises(lua_State *L, cwl_state *s, lua_Hook hook) {
   lua_pushcfunction(L, nothing);
-  if (lua_pcall(L, 0, 0, 0) != LUA_OK) return;
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK) return true;
+  if (lua_gethook(L) == hook && !is_lua_hook(L)) s->harmless = hook;
+  return false;
+}
+
+/* In a coroutine the main thread's hook cannot be called. One of C is taken for
+** Ctrl-C unless it has returned before; one of Lua raises, if it does, when the
+** main thread runs again. */
+static bool is_taken_for_interrupt(lua_State *L, const cwl_state *s,
+                                   lua_Hook hook) {
+  if (hook == s->harmless || is_lua_hook(L)) return false;
   luaL_where(L, 1);
   lua_pushliteral(L, "interrupted!");
   lua_concat(L, 2);
+  return true;
+}
+
+static bool interrupted(lua_State *L, cwl_state *s) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_State *main = lua_tothread(L, -1);
+  lua_pop(L, 1);
+  lua_Hook hook = hook_for_everything(main);
+  if (!hook) return false;
+  return main == L ? hook_raises(L, s, hook)
+                   : is_taken_for_interrupt(L, s, hook);
 }
 
 /* One step; false: interrupted, the error is on top. The signal ends the wait
 ** at once; one that comes between the look and the wait is seen at the next
 ** look, so no wait is long. */
-static bool step(lua_State *L, cw_engine *e, int64_t us) {
+static bool step(lua_State *L, cwl_state *s, int64_t us) {
   enum { LONG = 250000 };
-  if (interrupted(L)) {
-    push_interrupt(L);
-    return false;
-  }
-  cw_engine_step(e, us < 0 || us > LONG ? LONG : us);
+  if (interrupted(L, s)) return false;
+  cw_engine_step(s->engine, us < 0 || us > LONG ? LONG : us);
   return true;
 }
 
@@ -101,20 +134,21 @@ static bool step(lua_State *L, cw_engine *e, int64_t us) {
 ** news to who waits here: then the step waits for nothing. Inside a task the
 ** others stand still. */
 static void drive(lua_State *L, const cwl_state *s) {
-  if (!s->alive || s->task) return;
+  if (!s->alive || s->task || !cw_engine_has_news(s->engine)) return;
   lua_getiuservalue(L, CWL_STATE, CWL_DRIVER);
   lua_call(L, 0, 0);
 }
 
-static bool poll_once(lua_State *L, const cwl_state *s, bool busy) {
+static bool poll_once(lua_State *L, cwl_state *s, bool busy) {
   drive(L, s);
   bool more = busy || (s->alive && cw_engine_has_news(s->engine));
-  return step(L, s->engine, more ? 0 : -1);
+  return step(L, s, more ? 0 : -1);
 }
 
 static bool wait_for(lua_State *L, cwl_state *s, cw_news *news, bool busy,
-                     lua_KContext context, lua_KFunction k) {
+                     bool exchange, lua_KContext context, lua_KFunction k) {
   if (!push_waiter(L, s)) return poll_once(L, s, busy);
+  if (s->task) s->task->awaits_exchange = exchange;
   if (busy) cw_engine_stir(s->engine, news); /* after the others' turn */
   lua_pushlightuserdata(L, news);
   lua_insert(L, -2);
@@ -124,12 +158,12 @@ static bool wait_for(lua_State *L, cwl_state *s, cw_news *news, bool busy,
 
 bool cwl_wait(lua_State *L, cwl_state *s, cw_exchange *x, lua_KContext context,
               lua_KFunction k) {
-  return wait_for(L, s, &x->news, cw_exchange_busy(x), context, k);
+  return wait_for(L, s, &x->news, cw_exchange_busy(x), true, context, k);
 }
 
 bool cwl_wait_for(lua_State *L, cwl_state *s, cw_news *news,
                   lua_KContext context, lua_KFunction k) {
-  return wait_for(L, s, news, false, context, k);
+  return wait_for(L, s, news, false, false, context, k);
 }
 
 /* The seam ---------------------------------------------------------------- */
@@ -164,7 +198,7 @@ static int m_loop(lua_State *L) {
 static int m_step(lua_State *L) {
   double seconds = luaL_optnumber(L, 1, -1);
   cwl_state *s = cwl_state_of(L);
-  if (!step(L, s->engine, (int64_t)(seconds * 1e6))) return lua_error(L);
+  if (!step(L, s, (int64_t)(seconds * 1e6))) return lua_error(L);
   return 0;
 }
 

@@ -4,10 +4,12 @@
 #include "route.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "buf.h"
 
@@ -183,6 +185,52 @@ char *cw_route_exempt(const cw_headers *pinned) {
   char *text = ok ? strdup(all.bytes) : NULL;
   cw_buf_clear(&all);
   return text;
+}
+
+/* This machine ------------------------------------------------------------ */
+
+enum { LONGEST_NAME = 256 };
+
+static void drop_last(char *text, char c) {
+  size_t n = strlen(text);
+  if (n > 0 && text[n - 1] == c) text[n - 1] = '\0';
+}
+
+static bool is_loopback4(const unsigned char *address) {
+  static const unsigned char unspecified[4];
+  return address[0] == 127 || memcmp(address, unspecified, 4) == 0;
+}
+
+static bool is_loopback6(const char *host) {
+  struct in6_addr a;
+  char text[INET6_ADDRSTRLEN];
+  snprintf(text, sizeof text, "%s", host + 1);
+  drop_last(text, ']');
+  if (inet_pton(AF_INET6, text, &a) != 1) return false;
+  if (IN6_IS_ADDR_V4MAPPED(&a)) return is_loopback4(a.s6_addr + 12);
+  return IN6_IS_ADDR_LOOPBACK(&a) || IN6_IS_ADDR_UNSPECIFIED(&a);
+}
+
+static bool is_own_name(const char *host) {
+  char own[LONGEST_NAME];
+  if (gethostname(own, sizeof own) != 0) return false;
+  own[sizeof own - 1] = '\0';
+  drop_last(own, '.');
+  return *own && strcasecmp(host, own) == 0;
+}
+
+bool cw_route_is_this_machine(const char *host) {
+  static const char below[] = ".localhost";
+  char name[LONGEST_NAME];
+  struct in_addr four;
+  if (*host == '[') return is_loopback6(host);
+  snprintf(name, sizeof name, "%s", host);
+  drop_last(name, '.');
+  if (inet_aton(name, &four)) return is_loopback4((unsigned char *)&four);
+  size_t n = strlen(name), end = sizeof below - 1;
+  return strcasecmp(name, below + 1) == 0 ||
+         (n > end && strcasecmp(name + n - end, below) == 0) ||
+         is_own_name(name);
 }
 
 /* Pinned addresses -------------------------------------------------------- */

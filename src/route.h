@@ -29,6 +29,12 @@ const char *cw_route_environment_fault(bool https);
 ** memory; freed by the caller. */
 char *cw_route_exempt(const cw_headers *pinned);
 
+/* Whether 'host', as in a url, is this machine: localhost and the names below,
+** an address of the loopback, the unspecified one, either of them mapped into
+** IPv6, or what gethostname says; with a dot at its end, too. No proxy of the
+** environment is for it. */
+bool cw_route_is_this_machine(const char *host);
+
 enum { CW_ROUTE_TEXT = 320 };
 
 /* One side of an entry of the option resolve in its one form, into 'out' of

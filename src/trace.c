@@ -2,10 +2,11 @@
 ** SPDX-License-Identifier: MIT */
 #include "trace.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "printable.h"
 
 enum { LONGEST = 1024 }; /* of a line that is written */
 
@@ -60,10 +61,10 @@ static void put(int fd, char sign, cw_text text, const char *more) {
   char line[LONGEST + 32];
   int n = (int)(text.length < LONGEST ? text.length : LONGEST);
   int size =
-    snprintf(line, sizeof line, "%c %.*s%s\n", sign, n, text.bytes, more);
-  for (char *c = line; c < line + size - 1; c++)
-    if (iscntrl((unsigned char)*c)) *c = '?'; /* it may drive a terminal */
-  ssize_t written = write(fd, line, (size_t)size);
+    snprintf(line, sizeof line, "%c %.*s%s", sign, n, text.bytes, more);
+  cw_printable(line);
+  line[size] = '\n';
+  ssize_t written = write(fd, line, (size_t)size + 1);
   (void)written;
 }
 

@@ -487,6 +487,16 @@ static CURLcode apply_together(cw_transfer *t, uint64_t rows,
   return rc;
 }
 
+/* A list cannot say all ways to write this machine's address. */
+static CURLcode spare_this_machine(cw_transfer *t, const cw_url *url) {
+  char host[CW_ROUTE_TEXT];
+  if (!t->environment || t->proxy != CW_PROXY_MAYBE) return CURLE_OK;
+  cw_url_host(url, host, sizeof host);
+  if (!cw_route_is_this_machine(host)) return CURLE_OK;
+  t->spared = true;
+  return curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "*");
+}
+
 static const cw_settings nothing;
 static const uint64_t EVERY_ROW = ((uint64_t)1 << CW_OPTION_COUNT) - 1;
 
@@ -558,6 +568,8 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
     cw_settings_free(t->baseline);
     t->baseline = cw_settings_retain(request->defaults);
   }
+  if (t->spared) back |= CW_ROWS_OF_PROXIES;
+  t->spared = false;
   t->deviates |= says | back; /* what a failure in between leaves */
   CURLcode rc = apply(t, back | says, own, t->baseline);
   if (!rc) rc = apply_together(t, back | says, own, t->baseline);
@@ -597,13 +609,24 @@ static CURLcode allow_reuse(cw_transfer *t) {
   return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
+/* libcurl copies the parsed url. Before 8.3.0 the copy has no zone, so that the
+** address would be taken without one. The pool tells scopes apart. */
+static CURLcode set_zone(cw_transfer *t, const cw_url *url) {
+  if (!url->zone) return CURLE_OK;
+  t->zoned = true;
+  long scope = (long)cw_url_scope(url);
+  return curl_easy_setopt(t->easy, CURLOPT_ADDRESS_SCOPE, scope);
+}
+
 /* What was set for the last exchange alone, while it went on. */
 static CURLcode undo_once(cw_transfer *t) {
   CURLcode rc = allow_reuse(t);
+  if (t->zoned && !rc)
+    rc = curl_easy_setopt(t->easy, CURLOPT_ADDRESS_SCOPE, 0L);
   if (t->fresh && !rc)
     rc = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L);
   if (t->traces && !rc) rc = curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 0L);
-  t->fresh = t->traces = false;
+  t->fresh = t->traces = t->zoned = false;
   return rc;
 }
 
@@ -757,6 +780,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
   if (!rc) rc = set_lines(t, request);
+  if (!rc) rc = spare_this_machine(t, request->url);
   if (!rc) rc = bar_proxy(t);
   if (!rc) rc = watch_tunnel(t, request);
   if (!rc) rc = undo_once(t);
@@ -764,6 +788,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
   if (!rc) rc = set_url(t, request->url);
+  if (!rc) rc = set_zone(t, request->url);
   return rc;
 }
 

@@ -62,6 +62,8 @@ typedef struct cw_transfer {
   bool worn;
   bool forbids_reuse;   /* CURLOPT_FORBID_REUSE is set */
   bool fresh;           /* CURLOPT_FRESH_CONNECT is set */
+  bool zoned;           /* CURLOPT_ADDRESS_SCOPE is set */
+  bool spared;          /* CURLOPT_NOPROXY is for the last exchange alone */
   bool traces;          /* CURLOPT_VERBOSE is set */
   bool reports;         /* CURLOPT_NOPROGRESS is 0 */
   bool environment;     /* has proxies, which the handle may go through */

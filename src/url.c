@@ -2,6 +2,8 @@
 ** SPDX-License-Identifier: MIT */
 #include "url.h"
 
+#include <limits.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +11,7 @@
 
 #include "buf.h"
 #include "headers.h"
+#include "printable.h"
 
 enum { LONGEST = 1024 * 1024 };
 
@@ -89,6 +92,12 @@ static const char *fault(const char *text, size_t length, bool *encoded) {
   return *host && !strchr("/?#", *host) ? NULL : "has no host";
 }
 
+static char *part_of(const cw_url *u, CURLUPart part) {
+  char *text = NULL;
+  curl_url_get(u->parsed, part, &text, 0);
+  return text;
+}
+
 /* Life -------------------------------------------------------------------- */
 
 /* 'text' with such bytes percent-encoded behind the authority, and spaces in
@@ -138,6 +147,7 @@ cw_url *cw_url_new(const char *text, size_t length, cw_error *e) {
   if (rc == CURLUE_OK) {
     u->refs = 1;
     u->https = strncasecmp(text, "https:", 6) == 0;
+    if (memchr(text, '[', length)) u->zone = part_of(u, CURLUPART_ZONEID);
     return u;
   }
   if (rc == CURLUE_OUT_OF_MEMORY)
@@ -160,6 +170,7 @@ void cw_url_free(cw_url *u) {
   free(u->text);
   curl_url_cleanup(u->parsed);
   curl_free(u->shown);
+  curl_free(u->zone);
   free(u->lent);
   free(u);
 }
@@ -197,10 +208,7 @@ char *cw_url_credentials(const cw_url *u) {
 /* libcurl 7.88 forgets an address's zone. */
 static CURLU *duplicate(const cw_url *u) {
   CURLU *copy = curl_url_dup(u->parsed);
-  char *zone = NULL;
-  if (copy && !curl_url_get(u->parsed, CURLUPART_ZONEID, &zone, 0))
-    curl_url_set(copy, CURLUPART_ZONEID, zone, 0);
-  curl_free(zone);
+  if (copy && u->zone) curl_url_set(copy, CURLUPART_ZONEID, u->zone, 0);
   return copy;
 }
 
@@ -234,12 +242,6 @@ static bool has_scheme(cw_text text) {
   size_t n = scheme_length(text.bytes);
   bool letter = text.length > 0 && strchr("+-.0123456789", *text.bytes) == NULL;
   return letter && n > 0 && n < text.length && text.bytes[n] == ':';
-}
-
-static char *part_of(const cw_url *u, CURLUPart part) {
-  char *text = NULL;
-  curl_url_get(u->parsed, part, &text, 0);
-  return text;
 }
 
 /* "https://user:password@host:port" */
@@ -349,8 +351,8 @@ cw_url *cw_url_follow(const cw_url *base, const char *location, size_t length,
 
 /* "[fe80::1]" with the zone "eth0" is "fe80::1%eth0". */
 static char *host_part(const cw_url *u) {
+  const char *zone = u->zone;
   char *host = part_of(u, CURLUPART_HOST);
-  char *zone = part_of(u, CURLUPART_ZONEID);
   size_t size = (host ? strlen(host) : 0) + (zone ? strlen(zone) : 0) + 2;
   char *text = host ? malloc(size) : NULL;
   bool six = host && *host == '[';
@@ -358,7 +360,6 @@ static char *host_part(const cw_url *u) {
     snprintf(text, size, "%.*s%s%s", (int)strlen(host) - 2 * six, host + six,
              zone ? "%" : "", zone ? zone : "");
   curl_free(host);
-  curl_free(zone);
   return text;
 }
 
@@ -420,6 +421,7 @@ void cw_url_mask(const cw_url *u, char *text, size_t size) {
   }
   curl_url_cleanup(copy);
   snprintf(text, size, "%s", whole ? whole : "?");
+  cw_printable(text); /* libcurl takes any byte in a host or a zone */
   curl_free(whole);
 }
 
@@ -433,10 +435,22 @@ static bool same_part(const cw_url *a, const cw_url *b, CURLUPart part) {
   return same;
 }
 
+static bool same_zone(const cw_url *a, const cw_url *b) {
+  if (!a->zone || !b->zone) return a->zone == b->zone;
+  return strcmp(a->zone, b->zone) == 0;
+}
+
 bool cw_url_same_origin(const cw_url *a, const cw_url *b) {
   if (a == b) return true;
-  return a->https == b->https && same_part(a, b, CURLUPART_HOST) &&
-         same_part(a, b, CURLUPART_PORT);
+  return a->https == b->https && same_zone(a, b) &&
+         same_part(a, b, CURLUPART_HOST) && same_part(a, b, CURLUPART_PORT);
+}
+
+unsigned cw_url_scope(const cw_url *u) {
+  if (!u->zone) return 0;
+  char *end;
+  unsigned long number = strtoul(u->zone, &end, 10);
+  return *end || number > UINT_MAX ? if_nametoindex(u->zone) : (unsigned)number;
 }
 
 void cw_url_host(const cw_url *u, char *text, size_t size) {

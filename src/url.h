@@ -13,6 +13,7 @@ typedef struct cw_url {
   bool encoded;       /* 'parsed' has percent-encoded what 'text' holds */
   char *text;         /* owned: as it was given */
   CURLU *parsed;      /* owned */
+  char *zone;         /* owned, libcurl's: of an IPv6 address; NULL: none */
   char *shown;        /* owned, libcurl's: without userinfo, once asked for */
   char *lent;         /* owned: the part that was last asked for */
 } cw_url;
@@ -69,8 +70,13 @@ const char *cw_url_show(cw_url *u);
 ** it is too long. */
 void cw_url_mask(const cw_url *u, char *text, size_t size);
 
-/* Whether both have the same scheme, host and port (RFC 9110 section 4.3.1). */
+/* Whether both have the same scheme, host and port (RFC 9110 section 4.3.1).
+** The zone of an IPv6 address belongs to the host. */
 bool cw_url_same_origin(const cw_url *a, const cw_url *b);
+
+/* The number of its zone: as given, or that of the interface with this name; 0:
+** it has none, or there is no such interface. */
+unsigned cw_url_scope(const cw_url *u);
 
 /* Its host, cut where it is too long. */
 void cw_url_host(const cw_url *u, char *text, size_t size);

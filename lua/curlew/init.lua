@@ -9,6 +9,7 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
+if core.once.http then return core.once.http end -- this file is loaded again
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
 local page = require "curlew.page"
@@ -48,7 +49,7 @@ end
 --- What a value is: "response", "closed response", "client", ... or nil.
 function http.type(...)
   if ... == http and select("#", ...) > 1 then teach_dot("type") end
-  local kind, scope = core.type(...), package.loaded["curlew.scope"]
+  local kind, scope = core.type(...), core.once.scope
   if kind == nil and scope then return scope.type((...)) end
   return kind
 end
@@ -284,5 +285,7 @@ function core.methods:use(fn)
   words.chain = middleware.add(words.chain, fn)
   return self
 end
+
+core.once.http = http
 
 return http

@@ -17,11 +17,15 @@ function Paused:__close()
   self.arm()
 end
 
+local woken -- the coroutine that is resumed here
+
 -- An adapter that has no coroutines of its own: any that the main thread has
 -- resumed may be paused. What it raises nobody waits for.
 function Paused:wake()
-  local thread = self.thread
+  local thread, before = self.thread, woken
+  woken = thread
   local ok, err = coroutine.resume(thread)
+  woken = before
   if ok then return end
   coroutine.close(thread)
   scheduler.complain("a coroutine of the event loop", err)
@@ -29,9 +33,10 @@ end
 
 local main = debug.getregistry()[1] -- LUA_RIDX_MAINTHREAD
 
--- Whether the main thread has resumed it, by coroutine.resume or a function of
--- coroutine.wrap: not so a generator that another coroutine calls.
-local function resumed_by_main(thread)
+-- Whether the main thread or the loop has resumed it, by coroutine.resume or a
+-- function of coroutine.wrap: not so a generator that another coroutine calls.
+local function may_pause(thread)
+  if thread == woken then return true end
   local frame = debug.getinfo(main, 0, "f")
   if not frame then return false end
   local _, first = debug.getlocal(main, 0, 1)
@@ -59,14 +64,15 @@ local function by_callbacks(adapter)
     end
   end
 
-  function step()
+  -- Atomic: an interrupt in the middle would leave 'stepping' set.
+  step = core.atomic(function()
     stepping = true
     local ok, err = pcall(core.step, 0)
     if ok then ok, err = pcall(scheduler.dispatch) end
     stepping = false
     arm()
     if not ok then error(err, 0) end
-  end
+  end)
 
   local function wait(token)
     local paused <close> = setmetatable({ token = token, waiting = waiting,
@@ -82,7 +88,7 @@ local function by_callbacks(adapter)
     if is_main then
       return "outside a coroutine a call would stop the event loop"
     end
-    if yieldable and resumed_by_main(thread) then return wait end
+    if yieldable and may_pause(thread) then return wait end
     return nil
   end)
   scheduler.loop = { arm = arm }

@@ -61,6 +61,7 @@ local function hire(run)
   local job = scheduler.job(work, ended, run)
   job.run, job.after, job.done, job.more = run, false, false, false
   run.jobs[#run.jobs + 1] = job
+  scheduler.adopt(job)
   return job
 end
 
@@ -71,17 +72,20 @@ local function idle_job(run)
   return job
 end
 
+local start = core.atomic(function(run, job, item)
+  run.begun = run.begun + 1
+  job.item = item
+  if run.ordered then enqueue(run, job) end
+  job:queue()
+end)
+
 -- At most `max` are begun and not handed out: who takes its time holds the rest
 -- up.
 local function begin(run)
   while run.begun - run.handed < run.max do
     local item = run.items[run.begun + 1]
     if item == nil then return end
-    run.begun = run.begun + 1
-    local job = idle_job(run)
-    job.item = item
-    if run.ordered then enqueue(run, job) end
-    job:queue()
+    start(run, idle_job(run), item)
   end
 end
 
@@ -106,20 +110,31 @@ local function hand_out(run, job)
   return item, value, table.unpack(more, 1, more.n)
 end
 
-local function next_result(handle)
+local take_result = core.atomic(function(run)
+  local job = first_done(run)
+  if job then return true, hand_out(run, job) end
+  return false
+end)
+
+local next_result
+
+local function given(handle, found, ...)
+  if found then return ... end
+  local run = handle.run
+  if run.handed == run.begun then return nil end
+  core.wait(run.seat)
+  return next_result(handle)
+end
+
+function next_result(handle)
   if getmetatable(handle) ~= Handle then
     core.raise("map: for ... in http.map(...) expected: its first result alone "
       .. "is not enough")
   end
   local run = handle.run
-  while true do
-    run.waits = true -- from now on: what is done before the wait ends it, too
-    begin(run)
-    local job = first_done(run)
-    if job then return hand_out(run, job) end
-    if run.handed == run.begun then return nil end
-    core.wait(run.seat)
-  end
+  run.waits = true -- from now on: what is done before the wait ends it, too
+  begin(run)
+  return given(handle, take_result(run))
 end
 
 function Run:leave()
@@ -134,10 +149,10 @@ end
 Run.wake = Run.leave
 
 --- The loop is left, or has come to its end.
-function Handle:__close()
-  self.left = true
-  self.run:leave()
-end
+Handle.__close = core.closer(function(handle)
+  handle.left = true
+  handle.run:leave()
+end)
 
 local function abandon(run)
   for _, job in ipairs(run.jobs) do core.drop(job.seat) end

@@ -3,9 +3,13 @@
 -- polls. An event loop does so through curlew.loop.
 -- Any request for memory may raise: none is made between the end of a task and
 -- the news of it.
+-- An interrupt is an error that a debug hook raises at any instruction. The
+-- state of jobs is therefore changed in atomic functions only: core.atomic runs
+-- them on a thread that has no hook.
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
+if core.once.scheduler then return core.once.scheduler end
 
 local close, yield = coroutine.close, coroutine.yield
 local ready, resume = core.ready, core.resume
@@ -29,7 +33,7 @@ function scheduler.expect(token, who)
 end
 
 --- Wakes everybody who can go on; who can again by then has the next turn.
-function scheduler.dispatch()
+scheduler.dispatch = core.atomic(function()
   for token in ready do
     local who = waiting[token]
     if who and who.awaits == token then
@@ -37,7 +41,7 @@ function scheduler.dispatch()
       who:wake()
     end
   end
-end
+end)
 
 -- A seat in a list, for as long as somebody waits there.
 local Place = {}
@@ -83,8 +87,7 @@ scheduler.Job = Job
 
 local running -- the job that was resumed last
 
---- The job that runs. Ctrl-C raises at the first instruction after it has: it
--- is asked whether it does.
+--- The job that runs.
 function scheduler.running()
   if running and core.runs(running.seat) then return running end
   return nil
@@ -103,21 +106,27 @@ local function begin(fn, ...)
   return fn(...)
 end
 
---- Makes a job; it runs when it is queued.
+--- Makes a job; it runs when it is queued. The caller's thread makes the
+-- coroutine, which inherits its hook.
 -- @tparam function fn
 -- @tparam function ended called with the job when it is over
 -- @param ... fn's arguments
 function scheduler.job(fn, ended, ...)
   local job = setmetatable({ ended = ended, waiters = {}, over = false,
-    token = false, awaits = false, doomed = false,
+    token = false, awaits = false, doomed = false, told = false,
     cancelled = false, failed = false, keeps = false, seat = nil, own = nil,
     results = nil, thread = coroutine.create(begin) }, Job)
   job.seat, job.own = core.seat(job.thread, wait, job)
   job.token = job.own
-  resume(job.seat, job.thread, fn, ...)
+  local over, _, err = resume(job.seat, job.thread, fn, ...)
+  if over then error(err, 0) end -- raised by an inherited hook
+  return job
+end
+
+--- An event loop may run the jobs that are made in its coroutines.
+function scheduler.adopt(job)
   local host = scheduler.loop and scheduler.loop.host
   if host then host(job) end
-  return job
 end
 
 --- It runs at the next turn.
@@ -169,6 +178,7 @@ end
 local function tell_ended(job)
   scheduler.ring(job.waiters)
   job:ended()
+  job.told = true
   if scheduler.loop then scheduler.loop.arm() end
 end
 
@@ -196,20 +206,25 @@ function Job:finish(ok, ...)
 end
 
 --- Ends it, with its to-be-closed variables; one that runs, when it waits next.
+-- For atomic functions.
 -- @tparam table why what scheduler.error makes an error of
 function Job:cancel(why)
-  if self.over then return end
+  if self.told then return end
   if core.runs(self.seat) then
     self.doomed = self.doomed or why
     return
   end
+  -- A job that is over and not told of was ended by halves, without memory.
+  self.cancelled = self.cancelled or why
   is_over(self)
-  self.cancelled = why
   local closed, err = core.within(self.seat, close, self.thread)
   core.drop(self.seat)
   tell_ended(self)
   if not closed then scheduler.complain("a task that was cancelled", err) end
 end
+
+--- The same for all others.
+scheduler.cancel = core.atomic(function(job, why) job:cancel(why) end)
 
 --- The error that a reason stands for: { code, text, site = }; one with a site
 -- is somebody's own, and has one error.
@@ -239,5 +254,6 @@ function Job:drop()
 end
 
 core.driver(scheduler.dispatch)
+core.once.scheduler = scheduler
 
 return scheduler

@@ -3,6 +3,7 @@
 
 local check = require "curlew.check"
 local core = require "curlew.core"
+if core.once.scope then return core.once.scope end
 local scheduler = require "curlew.scheduler"
 
 local INSIDE = {} -- the key of what a value that a user holds stands for
@@ -74,21 +75,25 @@ function Group:cancel(why)
   for job in pairs(self.jobs) do job:cancel(why) end
 end
 
+local enter = core.atomic(function(group, job)
+  scheduler.adopt(job)
+  if group.why then -- its jobs may be gone through now: it is none of them
+    return job:cancel(group.why)
+  end
+  group.jobs[job] = true
+  if group.running < group.max then
+    start(group, job)
+  else
+    group.queue[group.last + 1] = job
+    group.last = group.last + 1
+    job.place = group.last
+  end
+end)
+
 function Group:spawn(fn, ...)
   local job = scheduler.job(fn, ended, ...)
   job.group, job.begun, job.place = self, false, false
-  if self.why then -- its jobs may be gone through now: it is none of them
-    job:cancel(self.why)
-    return job
-  end
-  self.jobs[job] = true
-  if self.running < self.max then
-    start(self, job)
-  else
-    self.queue[self.last + 1] = job
-    self.last = self.last + 1
-    job.place = self.last
-  end
+  enter(self, job)
   return job
 end
 
@@ -161,7 +166,7 @@ end
 function Task:cancel()
   local job = inside(self, Task, "task:cancel")
   job.group.minded = true
-  job:cancel(CANCELLED)
+  scheduler.cancel(job, CANCELLED)
 end
 
 -- ---- scopes ----
@@ -199,19 +204,14 @@ function Scope:wait()
   return true
 end
 
--- A coroutine that is closed leaves its scopes without an error.
-local function is_being_closed()
-  local _, main = coroutine.running()
-  return not main and not coroutine.isyieldable()
-end
-
--- Where it was left is found last: it takes memory.
-function Scope:__close(err)
-  local group = self[INSIDE]
-  if group.closed then return end
-  group:leave(LEFT, err == nil and not group.minded and not is_being_closed())
-  group.closed = core.where()
-end
+-- Leaving a block is atomic: no task of the scope runs afterwards, whenever an
+-- interrupt comes. The core sets the field 'closed' of the returned group.
+Scope.__close = core.closer(function(scope, err, closing)
+  local group = scope[INSIDE]
+  if group.closed then return nil end
+  group:leave(LEFT, err == nil and not group.minded and not closing)
+  return group
+end)
 
 local function abandon(group)
   local unfinished = count(group.jobs)
@@ -261,5 +261,7 @@ function scope.type(value)
     return value[INSIDE].closed and "closed scope" or "scope"
   end
 end
+
+core.once.scope = scope
 
 return scope

@@ -23,6 +23,8 @@ basicConstraints = CA:FALSE
 [other]
 subjectAltName = DNS:other.test
 basicConstraints = CA:FALSE
+[nameless]
+basicConstraints = CA:FALSE
 [client_only]
 subjectAltName = DNS:localhost, IP:127.0.0.1
 basicConstraints = CA:FALSE
@@ -59,7 +61,7 @@ return function(posix, dir)
 
   local function key_and_request(name, ...)
     openssl("req", "-newkey", "ec", "-pkeyopt",
-      "ec_paramgen_curve:prime256v1", "-nodes", "-keyout",
+      "ec_paramgen_curve:prime256v1", "-nodes", "-utf8", "-keyout",
       at(name .. ".key"), "-config", at("openssl.cnf"), ...)
   end
 
@@ -135,6 +137,9 @@ return function(posix, dir)
     not_yet = issued("not_yet", "ca", "localhost", FUTURE),
     unknown_ca = issued("unknown_ca", "other_ca", "localhost", VALID),
     self_signed = self_issued("self_signed", "localhost", "/CN=localhost"),
+    -- to be trusted itself, and of a name with control characters
+    hostile_name = self_issued("hostile_name", "nameless",
+      "/CN=e\27[31mvil\u{9b}\u{e9}"),
     wrong_usage = issued("wrong_usage", "ca", "client_only", VALID),
     broken_chain = broken,
     middle_ca = at("middle_ca.pem"), -- what it lacks
