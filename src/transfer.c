@@ -75,7 +75,40 @@ static bool interim(int status) {
 ** the transfer is done, and there is no other way to say so before it is. */
 void cw_transfer_forbid_reuse(cw_transfer *t) {
   t->forbids_reuse = true;
+  t->owes = false;
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
+}
+
+static CURLcode allow_reuse(cw_transfer *t) {
+  if (!t->forbids_reuse) return CURLE_OK;
+  t->forbids_reuse = t->owes = false;
+  return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+}
+
+/* Whether bytes of the body have still to go out. The declared length counts
+** what stands around the parts of a form, too. */
+static bool is_body_unsent(const cw_transfer *t) {
+  if (t->content->kind == CW_CONTENT_NONE) return false;
+  int64_t length = measured(t, CURLINFO_CONTENT_LENGTH_UPLOAD_T);
+  if (length < 0) return !t->probes && !cw_content_sent(t->content);
+  return measured(t, CURLINFO_SIZE_UPLOAD_T) < length;
+}
+
+/* libcurl ends a transfer whose answer is final while it waits for 100
+** (Continue), or asks again after 417, and keeps the connection: the server
+** would read the next request as the body of this one. Over HTTP/2 libcurl
+** resets the stream. */
+static void note_owed_body(cw_transfer *t) {
+  if (t->forbids_reuse || !cw_transfer_speaks_http1(t)) return;
+  if (!is_body_unsent(t)) return;
+  cw_transfer_forbid_reuse(t);
+  t->owes = true;
+}
+
+/* The body goes out after all: libcurl ends no transfer in the midst of what
+** it has read, unless it closes the connection. */
+static void pay_owed_body(cw_transfer *t) {
+  if (t->owes) allow_reuse(t);
 }
 
 /* libcurl may answer it by itself, with credentials that go in rounds: it is
@@ -120,6 +153,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   const char *fault = cw_response_framing(t->response, &doubtful);
   if (fault) return broken(t, fault);
   if (doubtful) cw_transfer_forbid_reuse(t);
+  note_owed_body(t);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
   t->head_round = *t->round;
@@ -241,7 +275,9 @@ static size_t on_read(char *to, size_t size, size_t count, void *data) {
   if (!t || t->doomed) return CURL_READFUNC_ABORT;
   touch(t); /* sent, or in want of a piece: its owner has news */
   size_t n = cw_content_read(c, to, size * count);
-  if (cw_content_sent(t->content)) enter_phase(t);
+  if (!cw_content_sent(t->content)) return n;
+  pay_owed_body(t);
+  enter_phase(t);
   return n;
 }
 
@@ -428,12 +464,6 @@ static bool only_http1(const cw_request *r) {
 static bool only_once(const cw_request *r) {
   return cw_settings_find(&r->own, r->defaults, CW_OPT_INTERFACE) ||
          cw_settings_find(&r->own, r->defaults, CW_OPT_UNIX);
-}
-
-static CURLcode allow_reuse(cw_transfer *t) {
-  if (!t->forbids_reuse) return CURLE_OK;
-  t->forbids_reuse = false;
-  return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
 /* What was set for the last exchange alone, while it went on. */

@@ -48,6 +48,7 @@ typedef struct cw_transfer {
   bool worn; /* not to be used again: libcurl counts the stale connections that
              ** a handle has met, and gives up at the sixth */
   bool forbids_reuse; /* CURLOPT_FORBID_REUSE is set */
+  bool owes;          /* and only because the body has not been sent */
   bool fresh;         /* CURLOPT_FRESH_CONNECT is set */
   bool traces;        /* CURLOPT_VERBOSE is set */
   cw_url *url;        /* a reference: whose text the handle has */
