@@ -3,7 +3,6 @@
 -- the rest of this one.
 
 local support = require "spec.support"
-local h2 = require "spec.support.http2"
 local http = require "curlew"
 
 local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -151,7 +150,8 @@ describe("After 417 the request without Expect", function()
         { headers = { Expect = "100-continue" } },
         { method = "POST", headers = { expect = "100-continue" } } } do
         server:reset()
-        server:script { "head", { send = refusal }, { loop = { { take = 1 } } } }
+        server:script { "head", { send = refusal },
+          { loop = { { take = 1 } } } }
         server:script { "request", { send = OK }, { loop = { { take = 1 } } } }
         local page, err = put(server.url, make(), more)
         assert(page, err)

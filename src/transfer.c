@@ -301,6 +301,12 @@ static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t n,
   return 0;
 }
 
+/* A small text goes out with the header lines, in one system call; of a larger
+** one is to be seen how far it has come. */
+static bool goes_at_once(const cw_content *c) {
+  return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AT_ONCE;
+}
+
 /* Tells the process's connections apart: the kernel gives one local port to
 ** several as long as they go to different addresses (FNV-1a of the peer's). */
 static uint64_t name_of(const char *ip, int port, int local_port) {
@@ -319,6 +325,89 @@ static int not_twice(cw_transfer *t) {
   return CURL_PREREQFUNC_ABORT;
 }
 
+/* Repetitions ------------------------------------------------------------- */
+
+/* libcurl sends a request again, without a word, when a used connection ends
+** before an answer (Curl_retry_request), and over HTTP/2 when the server says
+** that it has not processed it (REFUSED_STREAM) or wants HTTP/1.1. */
+
+/* libcurl counts the bytes of its first write. What it could not write then it
+** writes when the socket allows that. */
+static bool has_sent(const cw_transfer *t) {
+  long requested = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &requested);
+  return requested > t->requested || t->writes;
+}
+
+static bool was_answered(const cw_transfer *t) {
+  return t->header_bytes > t->heard;
+}
+
+/* On a connection of its own a request is repeated only because the server has
+** said so, by HTTP/2. On a used one the reason is not known. */
+static bool was_declined(const cw_transfer *t) {
+  return !t->http1 && t->is_new;
+}
+
+/* RFC 9110 section 9.2.2 */
+static bool may_repeat(const cw_transfer *t) {
+  return was_answered(t) || !has_sent(t) || was_declined(t) ||
+         cw_request_is_idempotent(t->request);
+}
+
+static void refuse_repetition(cw_transfer *t) {
+  cw_error_set(t->error, CW_ERR_CLOSED, cw_transfer_phase(t),
+               "the connection was closed without an answer, and a %s is not "
+               "sent twice",
+               cw_request_method(t->request));
+}
+
+/* libcurl 7.88 goes on where it was in the body when it sends a request again
+** after 417. Of a text that goes with the header lines, and of parts, it finds
+** the beginning. */
+static bool rewind_content(cw_transfer *t) {
+  cw_content *c = t->content;
+  if (goes_at_once(c) || c->kind == CW_CONTENT_PARTS || c->sent == 0 ||
+      cw_content_again(c))
+    return true;
+  cw_error_set(t->error, CW_ERR_CLOSED, cw_transfer_phase(t),
+               "the body has been begun and cannot be sent again");
+  return false;
+}
+
+/* The request goes out once more. False: it must not, the error says why. */
+static bool repeat(cw_transfer *t) {
+  if (!may_repeat(t)) {
+    refuse_repetition(t);
+    return false;
+  }
+  pay_owed_body(t); /* nothing is owed on another connection */
+  if (t->repeats && has_sent(t)) ++*t->repeats;
+  return rewind_content(t);
+}
+
+/* What was sent and heard before belongs to former connections. */
+static void note_connection(cw_transfer *t) {
+  long made = t->made;
+  if (!t->http1) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &made);
+  t->is_new = made > t->made;
+  t->made = made;
+  t->heard = t->header_bytes;
+  if (t->connected)
+    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &t->requested);
+}
+
+/* libcurl opens a socket (CURLOPT_SOCKOPTFUNCTION). If that is for a repetition
+** that must not be, the server need not see a connection. */
+static int on_opened(void *data, curl_socket_t socket, curlsocktype purpose) {
+  (void)socket;
+  (void)purpose;
+  cw_transfer *t = data;
+  if (t->doomed || !t->connected || may_repeat(t)) return CURL_SOCKOPT_OK;
+  refuse_repetition(t);
+  return CURL_SOCKOPT_ERROR;
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
 ** taken for the answer. */
@@ -327,6 +416,8 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   (void)local_ip;
   cw_transfer *t = data;
   if (t->response->final) return not_twice(t);
+  if (t->connected && !repeat(t)) return CURL_PREREQFUNC_ABORT;
+  note_connection(t);
   t->connection = name_of(ip, port, local_port);
   bool fit = t->connection == 0 ||
              t->calls.take(t->calls.data, t->connection, local_port, t->socket);
@@ -370,6 +461,8 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_SEEKFUNCTION, on_seek);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
   SET(CURLOPT_PREREQDATA, t);
+  SET(CURLOPT_SOCKOPTFUNCTION, on_opened);
+  SET(CURLOPT_SOCKOPTDATA, t);
   SET(CURLOPT_OPENSOCKETFUNCTION, t->calls.open);
   SET(CURLOPT_OPENSOCKETDATA, t->calls.data);
   SET(CURLOPT_CLOSESOCKETFUNCTION, t->calls.close);
@@ -480,12 +573,6 @@ static CURLcode undo_once(cw_transfer *t) {
 
 #define SET(option, value)                                                     \
   if (!rc) rc = curl_easy_setopt(t->easy, option, value)
-
-/* A small text goes out with the header lines, in one system call; of a larger
-** one is to be seen how far it has come. */
-static bool goes_at_once(const cw_content *c) {
-  return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AT_ONCE;
-}
 
 static CURLcode set_text(cw_transfer *t, cw_content *c) {
   CURLcode rc = CURLE_OK;
@@ -636,7 +723,8 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->probes = t->rounds && sends;
   t->expecting = sends ? &request->own : NULL;
   t->done_as = CW_BY_EAGER;
-  t->header_bytes = t->interim = 0;
+  t->header_bytes = t->interim = t->heard = 0;
+  t->made = t->requested = 0;
   t->drained = 0;
   t->deadline = t->eager = t->look_at = 0;
   t->socket = CURL_SOCKET_BAD;
@@ -654,7 +742,9 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
 }
 
 bool cw_transfer_again(cw_transfer *t) {
+  if (t->repeats && !t->refused) ++*t->repeats;
   t->connected = t->refused = false;
+  t->made = t->requested = 0; /* libcurl counts from 0, too */
   t->detail[0] = '\0';
   t->socket = CURL_SOCKET_BAD;
   enter_phase(t);
@@ -741,6 +831,7 @@ void cw_transfer_detach(cw_transfer *t) {
   t->host = NULL;
   t->news = NULL;
   t->over = NULL;
+  t->repeats = NULL;
   if (t->holder) *t->holder = NULL;
   t->holder = NULL;
 }
@@ -817,6 +908,8 @@ static void fail(cw_transfer *t, CURLcode rc) {
   bool first = t->error->code == CW_OK;
   cw_phase phase = cw_transfer_phase(t);
   curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &answer);
+  if (rc == CURLE_COULDNT_RESOLVE_HOST && t->connected && !may_repeat(t))
+    refuse_repetition(t);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
   if (blames_proxy(t, rc, answer))
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);

@@ -74,10 +74,15 @@ typedef struct cw_transfer {
   cw_gate *gates[2]; /* borrowed: where it has a place; NULL: nowhere */
   cw_link *over;  /* and in the engine's of those that have ended; NULL: none */
   cw_end done_as; /* how it counts when its stream ends by itself */
+  unsigned *repeats; /* counts what is sent a second time without a retry */
 
   /* how far it is */
   bool connected;      /* the request is being sent */
   bool refused;        /* the connection that libcurl chose */
+  bool is_new;         /* the connection was made for this transfer */
+  long made;           /* connections, until it was connected */
+  long requested;      /* bytes sent first, before it was connected */
+  uint32_t heard;      /* header bytes, before it was connected */
   uint64_t connection; /* which it is, in one number; 0: not known */
   unsigned head_round; /* which look at the sockets brought the headers */
   bool rounds;         /* a 401 may be answered by libcurl itself */
