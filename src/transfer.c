@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "transfer.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "apply.h"
 #include "route.h"
 #include "tls.h"
+#include "tls_write.h"
 #include "trace.h"
 
 enum {
@@ -269,12 +271,42 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
 
 /* Content callbacks ------------------------------------------------------- */
 
+static bool sends_over_tls(const cw_transfer *t) {
+  return t->https && t->content->kind != CW_CONTENT_NONE &&
+         t->content->length != 0;
+}
+
+/* A server that answers before it has read everything may close its connection
+** at once, and then the next write fails and hides the answer. So what has come
+** is read first; once for each piece, because there may be nothing to read but
+** the end. To look when the piece has been copied leaves the least time before
+** it is written. (Over TLS: cw_tls_write_outlive.) */
+static bool has_to_read_first(cw_transfer *t) {
+  struct pollfd socket = {.fd = (int)t->socket, .events = POLLIN};
+  if (t->https || t->response->final || t->body->paused || t->held) {
+    t->held = false;
+    return false;
+  }
+  t->held = poll(&socket, 1, 0) > 0;
+  return t->held;
+}
+
+static size_t hold(cw_transfer *t) {
+  t->unwatched = true;
+  enter_phase(t);
+  return CURL_READFUNC_PAUSE;
+}
+
 static size_t on_read(char *to, size_t size, size_t count, void *data) {
   cw_content *c = data;
   cw_transfer *t = c->reader;
   if (!t || t->doomed) return CURL_READFUNC_ABORT;
   touch(t); /* sent, or in want of a piece: its owner has news */
   size_t n = cw_content_read(c, to, size * count);
+  if (n <= size * count && has_to_read_first(t)) {
+    cw_content_unread(c, n);
+    return hold(t);
+  }
   if (!cw_content_sent(t->content)) return n;
   pay_owed_body(t);
   enter_phase(t);
@@ -431,6 +463,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   ** this transfer, explains nothing that comes now. */
   t->detail[0] = '\0';
   t->connected = true;
+  if (sends_over_tls(t)) cw_tls_write_outlive(t->easy, t->socket);
   enter_phase(t);
   return CURL_PREREQFUNC_OK;
 }
@@ -715,7 +748,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = t->unwatched = t->writes = false;
+  t->undecided = t->unwatched = t->writes = t->held = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = request->content.kind != CW_CONTENT_NONE;

@@ -110,7 +110,9 @@ typedef struct cw_transfer {
   cw_link client_link;
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
-  bool unwatched;       /* to be resumed: its end has been overlooked */
+  bool unwatched;       /* to be resumed by the engine: its end has been
+                        ** overlooked, or it has to read before it sends */
+  bool held;            /* its upload was paused to read first */
   bool writes;          /* libcurl waits until it can write */
   int64_t look_at;      /* when to look whether it still sends; 0: never */
   int64_t uploaded;     /* bytes, at the last look */
