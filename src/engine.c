@@ -565,6 +565,9 @@ static void run_sockets(cw_engine *e) {
   for (size_t i = 0; i < e->watch.fired_count; i++) {
     struct pollfd fired = e->watch.fired[i];
     drive(e, fired.fd, to_curl(fired.revents));
+    /* what has come may have opened a window */
+    if (cw_watch_is_muted(&e->watch, fired.fd))
+      drive(e, fired.fd, CURL_CSELECT_OUT);
   }
 }
 
@@ -582,6 +585,21 @@ static bool writable(const cw_transfer *t) {
   return poll(&socket, 1, 0) > 0;
 }
 
+/* An upload that HTTP/2 does not let go on rests: libcurl is told only now and
+** then, and when something has come, that it can write. */
+static void look_at_upload(cw_engine *e, cw_transfer *t) {
+  int fd = (int)t->socket;
+  bool rests = cw_watch_is_muted(&e->watch, fd);
+  bool still = cw_transfer_stands_still(t, rests) && writable(t);
+  cw_deadlines_update(&e->deadlines, t);
+  if (still && t->answered) {
+    finish(e, t, CURLE_OK);
+    return;
+  }
+  cw_watch_mute(&e->watch, fd, still);
+  if (still && rests) drive(e, fd, CURL_CSELECT_OUT);
+}
+
 /* After what has come was looked at: who was late only because nobody looked
 ** is not. */
 static void run_deadlines(cw_engine *e) {
@@ -595,7 +613,7 @@ static void run_deadlines(cw_engine *e) {
       t->eager = 0;
       add_news(e, t->news);
     } else if (t->look_at && t->look_at <= e->now) {
-      if (cw_transfer_stands_still(t) && writable(t)) finish(e, t, CURLE_OK);
+      look_at_upload(e, t);
     } else {
       cw_transfer_too_late(t);
       leave(e, t, CW_BY_TIMEOUT);

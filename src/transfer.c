@@ -22,7 +22,8 @@ enum {
   /* A piece of 64 KiB goes out as one chunk: libcurl keeps 12 bytes for what
   ** stands around it. */
   UPLOAD_BUFFER = 64 * 1024 + 12,
-  LOOK_US = 50000
+  LOOK_US = 50000,
+  LOOK_SOON_US = 1000
 };
 
 static void touch(cw_transfer *t) {
@@ -140,8 +141,19 @@ static void look_at_upload(cw_transfer *t) {
   bool whole = length >= 0 && t->body->came == (uint64_t)length;
   if (!whole || cw_transfer_speaks_http1(t)) return;
   if (t->content->kind == CW_CONTENT_NONE) return;
+  t->answered = true;
   t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
   t->look_at = *t->now + LOOK_US;
+  enter_phase(t);
+}
+
+/* libcurl 7.88 wants to write whenever there is something to send, also where
+** the server's windows are closed (the HTTP/2 filter's choice of sockets is not
+** asked any more once the request is sent). */
+static void watch_window(cw_transfer *t) {
+  if (t->http1 || t->look_at) return;
+  t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
+  t->look_at = *t->now + LOOK_SOON_US;
   enter_phase(t);
 }
 
@@ -307,6 +319,7 @@ static size_t on_read(char *to, size_t size, size_t count, void *data) {
     cw_content_unread(c, n);
     return hold(t);
   }
+  watch_window(t);
   if (!cw_content_sent(t->content)) return n;
   pay_owed_body(t);
   enter_phase(t);
@@ -748,7 +761,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = t->unwatched = t->writes = t->held = false;
+  t->undecided = t->unwatched = t->writes = t->held = t->answered = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = request->content.kind != CW_CONTENT_NONE;
@@ -989,11 +1002,14 @@ void cw_transfer_watched(cw_transfer *t, int what) {
   enter_phase(t);
 }
 
-bool cw_transfer_stands_still(cw_transfer *t) {
+bool cw_transfer_stands_still(cw_transfer *t, bool rests) {
   int64_t before = t->uploaded;
   t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
-  t->look_at = *t->now + LOOK_US;
-  return t->writes && t->uploaded == before;
+  bool still = t->writes && t->uploaded == before;
+  bool seldom = t->answered || rests || still;
+  t->look_at = *t->now + (seldom ? LOOK_US : LOOK_SOON_US);
+  if (!t->answered && !t->writes) t->look_at = 0; /* until the next piece */
+  return still;
 }
 
 void cw_transfer_resume(cw_transfer *t) {

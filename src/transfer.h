@@ -113,6 +113,7 @@ typedef struct cw_transfer {
   bool unwatched;       /* to be resumed by the engine: its end has been
                         ** overlooked, or it has to read before it sends */
   bool held;            /* its upload was paused to read first */
+  bool answered;        /* the answer is whole, over HTTP/2 */
   bool writes;          /* libcurl waits until it can write */
   int64_t look_at;      /* when to look whether it still sends; 0: never */
   int64_t uploaded;     /* bytes, at the last look */
@@ -173,9 +174,10 @@ void cw_transfer_watched(cw_transfer *t, int what);
 bool cw_transfer_stopped(const cw_transfer *t);
 
 /* At 'look_at': whether nothing of its upload has gone out since the last look,
-** though libcurl would write, and the answer is whole. If its socket could be
-** written to, too, that is all. */
-bool cw_transfer_stands_still(cw_transfer *t);
+** though libcurl would write. If its socket could be written to, too, HTTP/2
+** allows nothing to be sent; with a whole answer that is all. 'rests': libcurl
+** is not told that it can write. */
+bool cw_transfer_stands_still(cw_transfer *t, bool rests);
 
 /* From now on what comes is dropped. False: not worth it, since more than the
 ** limit is known to be outstanding. */

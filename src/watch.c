@@ -91,12 +91,26 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   cw_watched *d = entry(w, fd);
   if (!d) return false;
   d->events = events;
+  d->muted = false;
   /* not held: the resolver's own, which closes it without a word */
   if (!events && !d->held) d->stale = true;
   if (!make_dirty(w, d, fd)) return false;
   if (events) return enter_set(w, d, fd, events);
   leave_set(w, d);
   return true;
+}
+
+bool cw_watch_is_muted(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].muted;
+}
+
+void cw_watch_mute(cw_watch *w, int fd, bool muted) {
+  if (fd < 0 || (size_t)fd >= w->table_size) return;
+  short events = w->table[fd].events;
+  if (w->table[fd].muted == muted || (muted && !(events & POLLOUT))) return;
+  events = (short)(muted ? events & ~POLLOUT : events | POLLOUT);
+  cw_watch_set(w, fd, events);
+  w->table[fd].muted = muted;
 }
 
 static void forget_name(cw_watch *w, int fd) {
@@ -196,7 +210,7 @@ void cw_watch_unhold(cw_watch *w, int fd) {
   if (!d || !d->held) return;
   forget_name(w, fd);
   leave_epoll(w, fd);
-  d->held = false;
+  d->held = d->muted = false;
   d->stale = true;
   w->held--;
 }

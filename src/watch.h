@@ -19,6 +19,7 @@ typedef struct cw_watched {
   bool stale;       /* closed since: epoll has forgotten it */
   bool dirty;       /* in the list of those to tell epoll about */
   bool held;        /* a socket that libcurl was given */
+  bool muted;       /* POLLOUT is wanted, and not waited for */
   bool talks;       /* of HTTP/2: something may come on it at any time */
   int at;           /* 1 + its place in the poll set; 0: not there */
   int next;         /* 1 + the next in the same place of 'named'; 0: none */
@@ -53,6 +54,12 @@ void cw_watch_clear(cw_watch *w);
 
 /* 'events' are wanted of 'fd' from now on; 0: nothing. False: out of memory. */
 bool cw_watch_set(cw_watch *w, int fd, short events);
+
+/* That 'fd' can be written to is not waited for until 'muted' is false, or
+*until
+** its events are set anew. */
+void cw_watch_mute(cw_watch *w, int fd, bool muted);
+bool cw_watch_is_muted(const cw_watch *w, int fd);
 
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
 bool cw_watch_hold(cw_watch *w, int fd);
