@@ -92,7 +92,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   cw_transfer *t = NULL;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
-  if (t && what == CURL_POLL_REMOVE && !t->connected)
+  if (t && what == CURL_POLL_REMOVE &&
+      (!t->connected || cw_watch_is_nameless(&e->watch, fd)))
     cw_watch_doubt(&e->watch, fd);
   if (t) cw_transfer_watched(t, what);
   /* out of memory: it is not waited for, and its transfer runs into its
@@ -130,8 +131,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
 
 static int on_close(void *data, curl_socket_t fd) {
   cw_engine *e = data;
-  cw_watch_unhold(&e->watch, fd);
-  e->ledger.counters.connections_closed++;
+  if (cw_watch_unhold(&e->watch, fd)) e->ledger.counters.connections_closed++;
   return close(fd);
 }
 

@@ -181,15 +181,21 @@ bool cw_watch_untouched(const cw_watch *w, uint64_t name, int64_t now) {
   return w->table[at - 1].talks ? !ended(at - 1) : silent(at - 1);
 }
 
+bool cw_watch_is_nameless(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && !w->table[fd].name;
+}
+
 bool cw_watch_hold(cw_watch *w, int fd) {
   struct stat st;
   cw_watched *d = entry(w, fd);
-  if (!d || fstat(fd, &st) != 0) return false;
+  if (!d) return false;
   if (d->held) { /* it was closed without a word */
     forget_name(w, fd);
+    d->held = false;
     w->gone++;
     w->held--;
   }
+  if (fstat(fd, &st) != 0) return false;
   d->held = true;
   d->stale = true;
   d->inode = st.st_ino;
@@ -205,19 +211,21 @@ static void leave_epoll(cw_watch *w, int fd) {
   w->table[fd].registered = 0;
 }
 
-void cw_watch_unhold(cw_watch *w, int fd) {
+bool cw_watch_unhold(cw_watch *w, int fd) {
   cw_watched *d = entry(w, fd);
-  if (!d || !d->held) return;
+  if (!d || !d->held) return false;
   forget_name(w, fd);
   leave_epoll(w, fd);
   d->held = d->muted = false;
   d->stale = true;
   w->held--;
+  return true;
 }
 
 static bool is_gone(const cw_watch *w, int fd) {
   struct stat st;
-  return fstat(fd, &st) != 0 || st.st_ino != w->table[fd].inode;
+  if (fstat(fd, &st) != 0) return errno == EBADF; /* else nothing is known */
+  return st.st_ino != w->table[fd].inode;
 }
 
 int cw_watch_strange(const cw_watch *w) {

@@ -55,20 +55,22 @@ void cw_watch_clear(cw_watch *w);
 /* 'events' are wanted of 'fd' from now on; 0: nothing. False: out of memory. */
 bool cw_watch_set(cw_watch *w, int fd, short events);
 
-/* That 'fd' can be written to is not waited for until 'muted' is false, or
-*until
-** its events are set anew. */
+/* Whether POLLOUT of 'fd' is left out although it is wanted. Its events may be
+** set anew, and then it is waited for again. */
 void cw_watch_mute(cw_watch *w, int fd, bool muted);
 bool cw_watch_is_muted(const cw_watch *w, int fd);
 
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
 bool cw_watch_hold(cw_watch *w, int fd);
-void cw_watch_unhold(cw_watch *w, int fd);
+bool cw_watch_unhold(cw_watch *w, int fd); /* false: it was not held */
 
 /* Calls the connection on the held 'fd' by 'name', any number that tells it
 ** from others (not 0), if it goes out from 'port'. False: it does not. */
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
 bool cw_watch_named(const cw_watch *w, uint64_t name);
+
+/* Whether the socket 'fd' belongs to no connection that ever came to stand. */
+bool cw_watch_is_nameless(const cw_watch *w, int fd);
 
 /* The connection of that name waits for its next user; who takes it before
 ** 'look_at' need not look whether it is untouched. What comes on one that
