@@ -36,11 +36,9 @@ build = {
   build_variables = {
     LUA_INCDIR = "$(LUA_INCDIR)",
     CPPFLAGS = "-I$(CURL_INCDIR) -I$(ZLIB_INCDIR) -I$(BROTLI_INCDIR)"
-      .. " -I$(ZSTD_INCDIR) -I$(CRYPTO_INCDIR)"
-      .. " -I$(OPENSSL_INCDIR)",
+      .. " -I$(ZSTD_INCDIR) -I$(CRYPTO_INCDIR) -I$(OPENSSL_INCDIR)",
     LDFLAGS = "-L$(CURL_LIBDIR) -L$(ZLIB_LIBDIR) -L$(BROTLI_LIBDIR)"
-      .. " -L$(ZSTD_LIBDIR) -L$(CRYPTO_LIBDIR)"
-      .. " -L$(OPENSSL_LIBDIR)",
+      .. " -L$(ZSTD_LIBDIR) -L$(CRYPTO_LIBDIR) -L$(OPENSSL_LIBDIR)",
   },
   install = {
     lua = {

@@ -243,7 +243,8 @@ describe("When the tries run out", function()
     server:replies(BUSY)
     server:script { "request", "close" }
     server:reset()
-    server:script { "request", { send = BUSY }, "close" }
+    server:script { "request", { send = answer(503, AT_ONCE
+      .. "Connection: close\r\n", "busy") }, "close" }
     server:script { "request", "close" }
     local err = failure(soon { times = 1 })
     assert.same({ "closed", 2 }, { err.code, err.attempts })

@@ -575,7 +575,7 @@ describe("multipart", function()
 
   it("begins again where it can", function()
     server:reply("HTTP/1.1 307 Temporary Redirect\r\nLocation: /there\r\n"
-      .. "Content-Length: 0\r\n\r\n")
+      .. "Connection: close\r\nContent-Length: 0\r\n\r\n")
     server:reply(OK)
     assert(fetch(server.url, { method = "POST", multipart = {
       { name = "a", "text" }, { name = "b", file = "Makefile" } } }))
@@ -732,7 +732,7 @@ describe("A connection that has gone stale", function()
     local one <close> = http.client { deadline = 10 }
     assert(one:fetch(server.url, { method = "POST", body = "first" }))
     local options = make()
-    options.method = "POST"
+    options.method = "PUT"
     return one:fetch(server.url, options)
   end
 

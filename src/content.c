@@ -180,6 +180,13 @@ size_t cw_content_read(cw_content *c, char *to, size_t size) {
   return n;
 }
 
+void cw_content_unread(cw_content *c, size_t n) {
+  c->sent -= n;
+  if (c->kind != CW_CONTENT_PIECES) return;
+  c->bytes -= n;
+  c->piece_left += n;
+}
+
 bool cw_content_replayable(const cw_content *c) {
   for (size_t i = 0; i < c->count; i++)
     if (!cw_content_replayable(&c->parts[i].content)) return false;

@@ -102,7 +102,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
   if (what != CURL_POLL_REMOVE) seal_resolver(e, fd);
-  if (t && what == CURL_POLL_REMOVE && !t->connected) {
+  if (t && what == CURL_POLL_REMOVE &&
+      (!t->connected || cw_watch_is_nameless(&e->watch, fd))) {
     cw_watch_doubt(&e->watch, fd);
     if (cw_watch_holds(&e->watch, fd)) e->stirred |= cw_transfer_stranded(t);
   }
@@ -144,8 +145,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
 
 static int on_close(void *data, curl_socket_t fd) {
   cw_engine *e = data;
-  cw_watch_unhold(&e->watch, fd);
-  e->ledger.counters.connections_closed++;
+  if (cw_watch_unhold(&e->watch, fd)) e->ledger.counters.connections_closed++;
   return close(fd);
 }
 
@@ -627,6 +627,9 @@ static void run_sockets(cw_engine *e) {
     struct pollfd fired = e->watch.fired[i];
     if (fired.revents & POLLIN) cw_watch_hear(&e->watch, fired.fd, e->now);
     drive(e, fired.fd, to_curl(fired.revents));
+    /* what has come may have opened a window */
+    if (cw_watch_is_muted(&e->watch, fired.fd))
+      drive(e, fired.fd, CURL_CSELECT_OUT);
   }
 }
 
@@ -651,6 +654,21 @@ static bool writable(const cw_transfer *t) {
   return poll(&socket, 1, 0) > 0;
 }
 
+/* An upload that HTTP/2 does not let go on rests: libcurl is told only now and
+** then, and when something has come, that it can write. */
+static void look_at_upload(cw_engine *e, cw_transfer *t) {
+  int fd = (int)t->socket;
+  bool rests = cw_watch_is_muted(&e->watch, fd);
+  bool still = cw_transfer_stands_still(t, rests) && writable(t);
+  cw_deadlines_update(&e->deadlines, t);
+  if (still && t->answered) {
+    finish(e, t, CURLE_OK);
+    return;
+  }
+  cw_watch_mute(&e->watch, fd, still);
+  if (still && rests) drive(e, fd, CURL_CSELECT_OUT);
+}
+
 /* After what has come was looked at: who was late only because nobody looked
 ** is not. */
 static void run_deadlines(cw_engine *e) {
@@ -664,7 +682,7 @@ static void run_deadlines(cw_engine *e) {
       t->eager = 0;
       add_news(e, t->news);
     } else if (t->look_at && t->look_at <= e->now) {
-      if (cw_transfer_stands_still(t) && writable(t)) finish(e, t, CURLE_OK);
+      look_at_upload(e, t);
     } else {
       cw_transfer_too_late(t);
       leave(e, t, CW_BY_TIMEOUT);

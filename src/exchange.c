@@ -62,7 +62,7 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner) {
   x->id = 0;
   x->opened = x->called = cw_engine_now(c->engine);
   x->history = NULL;
-  x->hops = x->attempts = 0;
+  x->hops = x->attempts = x->repeats = 0;
   x->alarm = (cw_alarm){.news = &x->news};
   x->turn = (cw_turn){.news = &x->news};
   cw_list_init(&x->turn.link);
@@ -175,6 +175,7 @@ static void leave_queues(cw_exchange *x) {
 static void enter(cw_exchange *x, cw_engine *e, cw_transfer *t) {
   t->counters[1] = &x->client->counters;
   t->holder = &x->transfer;
+  t->repeats = &x->repeats;
   t->news = &x->news;
   t->over = x->observed ? &x->over : NULL;
   t->deadline = deadline_of(x);
@@ -299,8 +300,13 @@ static bool in_queue(cw_exchange *x) {
   return x->turn.gate != NULL;
 }
 
+unsigned cw_exchange_attempts(const cw_exchange *x) {
+  return x->attempts + x->repeats;
+}
+
 void cw_exchange_follow(cw_exchange *x, const cw_exchange *previous) {
   x->attempts = previous->attempts;
+  x->repeats = previous->repeats;
   x->opened = previous->opened;
   x->called = previous->called;
 }

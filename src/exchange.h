@@ -48,6 +48,7 @@ typedef struct cw_exchange {
   cw_hop *history;   /* owned: the redirects that were followed */
   unsigned hops;     /* so many */
   unsigned attempts; /* requests made, but for those that a redirect led to */
+  unsigned repeats;  /* and what was sent again without a retry */
   bool started;      /* the first of them that is its own was made */
   cw_alarm alarm;    /* it waits for a time */
   bool put_off;      /* when that comes, the next attempt begins */
@@ -71,6 +72,9 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner);
 
 /* Frees it; its stream must have been released. NULL is fine. */
 void cw_exchange_free(cw_exchange *x);
+
+/* How often a request was sent, but for those that a redirect led to. */
+unsigned cw_exchange_attempts(const cw_exchange *x);
 
 /* Goes on where another left off: its attempts and its deadline are this one's
 ** too. */

@@ -44,7 +44,8 @@ static void push_fields(lua_State *L, const cw_error *e, const cw_site *site,
 
 void cwl_push_error(lua_State *L, cw_exchange *x, const cw_error *e) {
   push_fields(L, e, &x->site, cw_request_method(&x->request));
-  cwl_set_integer(L, "attempts", x->attempts ? x->attempts : 1);
+  unsigned attempts = cw_exchange_attempts(x);
+  cwl_set_integer(L, "attempts", attempts ? attempts : 1);
   set_url(L, x);
   set_response(L, x);
   if (e->code == CW_ERR_STATUS) set_refused(L, x);

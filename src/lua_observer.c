@@ -134,7 +134,7 @@ void cwl_push_info(lua_State *L, cw_exchange *x) {
   lua_createtable(L, 0, 12);
   cwl_set_integer(L, "received", (int64_t)x->body.came);
   cwl_set_integer(L, "sent", (int64_t)cw_content_progress(&x->request.content));
-  cwl_set_integer(L, "attempts", x->attempts);
+  cwl_set_integer(L, "attempts", cw_exchange_attempts(x));
   cwl_set_integer(L, "redirects", x->hops);
   cwl_set_number(L, "queued", (double)x->waited / 1e6);
   cwl_set_boolean(L, "ended", info->filled);

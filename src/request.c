@@ -158,3 +158,12 @@ const char *cw_request_method(const cw_request *r) {
     cw_settings_find(&r->own, r->defaults, CW_OPT_METHOD);
   return method ? method->text : "GET";
 }
+
+bool cw_request_is_idempotent(const cw_request *r) {
+  static const char *const known[] = {"GET",     "HEAD",  "PUT",
+                                      "OPTIONS", "TRACE", "DELETE"};
+  const char *method = cw_request_method(r);
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+    if (strcmp(method, known[i]) == 0) return true;
+  return false;
+}

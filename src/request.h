@@ -56,6 +56,9 @@ bool cw_request_hide_secrets(cw_request *r);
 
 const char *cw_request_method(const cw_request *r);
 
+/* Whether to send it twice has the same effect as once (RFC 9110 9.2.2). */
+bool cw_request_is_idempotent(const cw_request *r);
+
 /* What Content-Type says where its program does not; NULL: nothing. */
 const char *cw_request_type(const cw_request *r);
 

@@ -13,15 +13,6 @@ static double number(const cw_request *r, cw_option_id id) {
   return cw_settings_get(&r->own, r->defaults, id);
 }
 
-/* RFC 9110 section 9.2.2 */
-static bool idempotent(const char *method) {
-  static const char *const known[] = {"GET",     "HEAD",  "PUT",
-                                      "OPTIONS", "TRACE", "DELETE"};
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-    if (strcmp(method, known[i]) == 0) return true;
-  return false;
-}
-
 /* Whether ",503,timeout," names it. */
 static bool listed(const char *list, const char *word) {
   char piece[32];
@@ -82,7 +73,7 @@ int64_t cw_retry_delay(const cw_request *r, const cw_try *last) {
   double most = number(r, CW_OPT_RETRY_MAX_DELAY), asked = -1;
   if (last->attempts > number(r, CW_OPT_RETRY_TIMES)) return -1;
   bool safe =
-    number(r, CW_OPT_RETRY_UNSAFE) != 0 || idempotent(cw_request_method(r));
+    number(r, CW_OPT_RETRY_UNSAFE) != 0 || cw_request_is_idempotent(r);
   if (!safe || !worth_it(r, last)) return -1;
   if (!cw_content_replayable(&r->content)) return -1;
   if (last->error->code == CW_OK)

@@ -3,6 +3,7 @@
 #include "transfer.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include "descriptor.h"
 #include "route.h"
 #include "tls.h"
+#include "tls_write.h"
 #include "trace.h"
 #include "version.h"
 
@@ -24,7 +26,8 @@ enum {
   /* A piece of 64 KiB goes out as one chunk: libcurl keeps 12 bytes for what
   ** stands around it. */
   UPLOAD_BUFFER = 64 * 1024 + 12,
-  LOOK_US = 50000
+  LOOK_US = 50000,
+  LOOK_SOON_US = 1000
 };
 
 static void touch(cw_transfer *t) {
@@ -79,6 +82,7 @@ static bool interim(int status) {
 ** the transfer is done, and there is no other way to say so before it is. */
 void cw_transfer_forbid_reuse(cw_transfer *t) {
   t->forbids_reuse = true;
+  t->owes = false;
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
@@ -87,6 +91,38 @@ static CURLcode report(cw_transfer *t, bool on) {
   if (t->reports == on) return CURLE_OK;
   t->reports = on;
   return curl_easy_setopt(t->easy, CURLOPT_NOPROGRESS, on ? 0L : 1L);
+}
+
+static CURLcode allow_reuse(cw_transfer *t) {
+  if (!t->forbids_reuse) return CURLE_OK;
+  t->forbids_reuse = t->owes = false;
+  return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
+}
+
+/* Whether bytes of the body have still to go out. The declared length counts
+** what stands around the parts of a form, too. */
+static bool is_body_unsent(const cw_transfer *t) {
+  if (t->content->kind == CW_CONTENT_NONE) return false;
+  int64_t length = measured(t, CURLINFO_CONTENT_LENGTH_UPLOAD_T);
+  if (length < 0) return !cw_content_sent(t->content);
+  return measured(t, CURLINFO_SIZE_UPLOAD_T) < length;
+}
+
+/* libcurl ends a transfer whose answer is final while it waits for 100
+** (Continue), or asks again after 417, and keeps the connection: the server
+** would read the next request as the body of this one. Over HTTP/2 libcurl
+** resets the stream. */
+static void note_owed_body(cw_transfer *t) {
+  if (t->forbids_reuse || !cw_transfer_speaks_http1(t)) return;
+  if (!is_body_unsent(t)) return;
+  cw_transfer_forbid_reuse(t);
+  t->owes = true;
+}
+
+/* The body goes out after all: libcurl ends no transfer in the midst of what
+** it has read, unless it closes the connection. */
+static void pay_owed_body(cw_transfer *t) {
+  if (t->owes) allow_reuse(t);
 }
 
 /* libcurl asks again by itself, without "Expect: 100-continue", but for a line
@@ -113,8 +149,19 @@ static void look_at_upload(cw_transfer *t) {
   bool whole = length >= 0 && t->body->came == (uint64_t)length;
   if (!whole || cw_transfer_speaks_http1(t)) return;
   if (t->content->kind == CW_CONTENT_NONE) return;
+  t->answered = true;
   t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
   t->look_at = *t->now + LOOK_US;
+  enter_phase(t);
+}
+
+/* libcurl 7.88 wants to write whenever there is something to send, also where
+** the server's windows are closed (the HTTP/2 filter's choice of sockets is not
+** asked any more once the request is sent). */
+static void watch_window(cw_transfer *t) {
+  if (t->http1 || t->look_at) return;
+  t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
+  t->look_at = *t->now + LOOK_SOON_US;
   enter_phase(t);
 }
 
@@ -129,6 +176,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   if (fault) return broken(t, fault);
   if (doubtful) cw_transfer_forbid_reuse(t);
   note_challenge(t, t->response->status);
+  note_owed_body(t);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
   report(t, false);
@@ -256,13 +304,46 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
 
 /* Content callbacks ------------------------------------------------------- */
 
+static bool sends_over_tls(const cw_transfer *t) {
+  return t->https && t->content->kind != CW_CONTENT_NONE &&
+         t->content->length != 0;
+}
+
+/* A server that answers before it has read everything may close its connection
+** at once, and then the next write fails and hides the answer. So what has come
+** is read first; once for each piece, because there may be nothing to read but
+** the end. To look when the piece has been copied leaves the least time before
+** it is written. (Over TLS: cw_tls_write_outlive.) */
+static bool has_to_read_first(cw_transfer *t) {
+  struct pollfd socket = {.fd = (int)t->socket, .events = POLLIN};
+  if (t->https || t->response->final || t->body->paused || t->held) {
+    t->held = false;
+    return false;
+  }
+  t->held = poll(&socket, 1, 0) > 0;
+  return t->held;
+}
+
+static size_t hold(cw_transfer *t) {
+  t->unwatched = true;
+  enter_phase(t);
+  return CURL_READFUNC_PAUSE;
+}
+
 static size_t on_read(char *to, size_t size, size_t count, void *data) {
   cw_content *c = data;
   cw_transfer *t = c->reader;
   if (!t || t->doomed) return CURL_READFUNC_ABORT;
   touch(t); /* sent, or in want of a piece: its owner has news */
   size_t n = cw_content_read(c, to, size * count);
-  if (cw_content_sent(t->content)) enter_phase(t);
+  if (n <= size * count && has_to_read_first(t)) {
+    cw_content_unread(c, n);
+    return hold(t);
+  }
+  watch_window(t);
+  if (!cw_content_sent(t->content)) return n;
+  pay_owed_body(t);
+  enter_phase(t);
   return n;
 }
 
@@ -359,6 +440,12 @@ static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *data) {
   return CURLE_OK;
 }
 
+/* A small text goes out with the header lines, in one system call; of a larger
+** one is to be seen how far it has come. */
+static bool goes_at_once(const cw_content *c) {
+  return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AT_ONCE;
+}
+
 /* Tells the process's connections apart: the kernel gives one local port to
 ** several as long as they go to different addresses (FNV-1a of the peer's). */
 static uint64_t name_of(const char *ip, int port, int local_port) {
@@ -395,6 +482,89 @@ static int refuse_connection(cw_transfer *t, cw_code code, const char *what) {
   return CURL_PREREQFUNC_ABORT;
 }
 
+/* Repetitions ------------------------------------------------------------- */
+
+/* libcurl sends a request again, without a word, when a used connection ends
+** before an answer (Curl_retry_request), and over HTTP/2 when the server says
+** that it has not processed it (REFUSED_STREAM) or wants HTTP/1.1. */
+
+/* libcurl counts the bytes of its first write. What it could not write then it
+** writes when the socket allows that. */
+static bool has_sent(const cw_transfer *t) {
+  long requested = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &requested);
+  return requested > t->requested || t->writes;
+}
+
+static bool was_answered(const cw_transfer *t) {
+  return t->header_bytes > t->heard;
+}
+
+/* On a connection of its own a request is repeated only because the server has
+** said so, by HTTP/2. On a used one the reason is not known. */
+static bool was_declined(const cw_transfer *t) {
+  return !t->http1 && t->is_new;
+}
+
+/* RFC 9110 section 9.2.2 */
+static bool may_repeat(const cw_transfer *t) {
+  return was_answered(t) || !has_sent(t) || was_declined(t) ||
+         cw_request_is_idempotent(t->request);
+}
+
+static void refuse_repetition(cw_transfer *t) {
+  cw_error_set(t->error, CW_ERR_CLOSED, cw_transfer_phase(t),
+               "the connection was closed without an answer, and a %s is not "
+               "sent twice",
+               cw_request_method(t->request));
+}
+
+/* libcurl 7.88 goes on where it was in the body when it sends a request again
+** after 417. Of a text that goes with the header lines, and of parts, it finds
+** the beginning. */
+static bool rewind_content(cw_transfer *t) {
+  cw_content *c = t->content;
+  if (goes_at_once(c) || c->kind == CW_CONTENT_PARTS || c->sent == 0 ||
+      cw_content_again(c))
+    return true;
+  cw_error_set(t->error, CW_ERR_CLOSED, cw_transfer_phase(t),
+               "the body has been begun and cannot be sent again");
+  return false;
+}
+
+/* The request goes out once more. False: it must not, the error says why. */
+static bool repeat(cw_transfer *t) {
+  if (!may_repeat(t)) {
+    refuse_repetition(t);
+    return false;
+  }
+  pay_owed_body(t); /* nothing is owed on another connection */
+  if (t->repeats && has_sent(t)) ++*t->repeats;
+  return rewind_content(t);
+}
+
+/* What was sent and heard before belongs to former connections. */
+static void note_connection(cw_transfer *t) {
+  long made = t->made;
+  if (!t->http1) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &made);
+  t->is_new = made > t->made;
+  t->made = made;
+  t->heard = t->header_bytes;
+  if (t->connected)
+    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &t->requested);
+}
+
+/* libcurl opens a socket (CURLOPT_SOCKOPTFUNCTION). If that is for a repetition
+** that must not be, the server need not see a connection. */
+static int on_opened(void *data, curl_socket_t socket, curlsocktype purpose) {
+  (void)socket;
+  (void)purpose;
+  cw_transfer *t = data;
+  if (t->doomed || !t->connected || may_repeat(t)) return CURL_SOCKOPT_OK;
+  refuse_repetition(t);
+  return CURL_SOCKOPT_ERROR;
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
 ** taken for the answer. */
@@ -406,6 +576,8 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   if (passes_proxy(t, port))
     return refuse_connection(t, CW_ERR_PROXY,
                              "libcurl did not connect to the proxy");
+  if (t->connected && !repeat(t)) return CURL_PREREQFUNC_ABORT;
+  note_connection(t);
   t->connection = name_of(ip, port, local_port);
   cw_taken taken = {t->easy, t->connection, local_port, t->socket};
   bool fit = t->connection == 0 || t->calls.take(t->calls.data, &taken);
@@ -419,6 +591,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   ** this transfer, explains nothing that comes now. */
   t->detail[0] = '\0';
   t->connected = true;
+  if (sends_over_tls(t)) cw_tls_write_outlive(t->easy, t->socket);
   enter_phase(t);
   return CURL_PREREQFUNC_OK;
 }
@@ -438,6 +611,7 @@ static CURLcode set_owner(cw_transfer *t, CURLSH *share) {
   SET(CURLOPT_WRITEDATA, t);
   SET(CURLOPT_DEBUGDATA, t);
   SET(CURLOPT_PREREQDATA, t);
+  SET(CURLOPT_SOCKOPTDATA, t);
   SET(CURLOPT_OPENSOCKETDATA, t);
   SET(CURLOPT_SSL_CTX_DATA, t);
   return rc;
@@ -458,6 +632,7 @@ static CURLcode set_for_life(cw_transfer *t) {
   SET(CURLOPT_UPLOAD_BUFFERSIZE, (long)UPLOAD_BUFFER);
   SET(CURLOPT_SEEKFUNCTION, on_seek);
   SET(CURLOPT_PREREQFUNCTION, on_connected);
+  SET(CURLOPT_SOCKOPTFUNCTION, on_opened);
   SET(CURLOPT_OPENSOCKETFUNCTION, t->calls.open);
   SET(CURLOPT_CLOSESOCKETFUNCTION, t->calls.close);
   SET(CURLOPT_CLOSESOCKETDATA, t->calls.data);
@@ -603,12 +778,6 @@ static bool only_once(const cw_request *r) {
          cw_settings_find(&r->own, r->defaults, CW_OPT_UNIX);
 }
 
-static CURLcode allow_reuse(cw_transfer *t) {
-  if (!t->forbids_reuse) return CURLE_OK;
-  t->forbids_reuse = false;
-  return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
-}
-
 /* libcurl copies the parsed url. Before 8.3.0 the copy has no zone, so that the
 ** address would be taken without one. The pool tells scopes apart. */
 static CURLcode set_zone(cw_transfer *t, const cw_url *url) {
@@ -634,12 +803,6 @@ static CURLcode undo_once(cw_transfer *t) {
 
 #define SET(option, value)                                                     \
   if (!rc) rc = curl_easy_setopt(t->easy, option, value)
-
-/* A small text goes out with the header lines, in one system call; of a larger
-** one is to be seen how far it has come. */
-static bool goes_at_once(const cw_content *c) {
-  return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AT_ONCE;
-}
 
 static CURLcode set_text(cw_transfer *t, cw_content *c) {
   CURLcode rc = CURLE_OK;
@@ -803,12 +966,14 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
   t->undecided = t->unwatched = t->writes = t->stranded = false;
+  t->held = t->answered = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = t->content->kind != CW_CONTENT_NONE;
   t->expecting = sends ? &request->own : NULL;
   t->done_as = CW_BY_EAGER;
-  t->header_bytes = t->interim = 0;
+  t->header_bytes = t->interim = t->heard = 0;
+  t->made = t->requested = 0;
   t->drained = 0;
   t->tunnel = (cw_tunnel){0};
   t->deadline = t->eager = t->look_at = 0;
@@ -828,7 +993,9 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
 }
 
 bool cw_transfer_again(cw_transfer *t) {
+  if (t->repeats && !t->refused) ++*t->repeats;
   t->connected = t->refused = false;
+  t->made = t->requested = 0; /* libcurl counts from 0, too */
   t->detail[0] = '\0';
   t->socket = CURL_SOCKET_BAD;
   enter_phase(t);
@@ -907,6 +1074,7 @@ void cw_transfer_detach(cw_transfer *t) {
   t->host = NULL;
   t->news = NULL;
   t->over = NULL;
+  t->repeats = NULL;
   if (t->holder) *t->holder = NULL;
   t->holder = NULL;
 }
@@ -1051,6 +1219,8 @@ static void fail(cw_transfer *t, CURLcode rc) {
   note_challenge(t, (int)answer);
   explain_descriptors(t, rc, phase);
   if (is_late(t, rc)) say_late(t, phase, "timeout.connect", t->connect_us);
+  if (rc == CURLE_COULDNT_RESOLVE_HOST && t->connected && !may_repeat(t))
+    refuse_repetition(t);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
   explain_barred_proxy(t);
   if (t->proxy != CW_PROXY_TLS || t->connected) explain_no_certificate(t, rc);
@@ -1120,11 +1290,14 @@ void cw_transfer_run(cw_transfer *t) {
   curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
-bool cw_transfer_stands_still(cw_transfer *t) {
+bool cw_transfer_stands_still(cw_transfer *t, bool rests) {
   int64_t before = t->uploaded;
   t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
-  t->look_at = *t->now + LOOK_US;
-  return t->writes && t->uploaded == before;
+  bool still = t->writes && t->uploaded == before;
+  bool seldom = t->answered || rests || still;
+  t->look_at = *t->now + (seldom ? LOOK_US : LOOK_SOON_US);
+  if (!t->answered && !t->writes) t->look_at = 0; /* until the next piece */
+  return still;
 }
 
 void cw_transfer_resume(cw_transfer *t) {

@@ -61,6 +61,7 @@ typedef struct cw_transfer {
   ** server or a proxy has offered. */
   bool worn;
   bool forbids_reuse;   /* CURLOPT_FORBID_REUSE is set */
+  bool owes;            /* and only because the body has not been sent */
   bool fresh;           /* CURLOPT_FRESH_CONNECT is set */
   bool zoned;           /* CURLOPT_ADDRESS_SCOPE is set */
   bool spared;          /* CURLOPT_NOPROXY is for the last exchange alone */
@@ -93,11 +94,16 @@ typedef struct cw_transfer {
   cw_gate *gates[2]; /* borrowed: where it has a place; NULL: nowhere */
   cw_link *over;  /* and in the engine's of those that have ended; NULL: none */
   cw_end done_as; /* how it counts when its stream ends by itself */
+  unsigned *repeats; /* counts what is sent a second time without a retry */
 
   /* how far it is */
   bool connected;      /* the request is being sent */
   int no_socket;       /* why it could not open the last one; 0: it could */
   bool refused;        /* the connection that libcurl chose */
+  bool is_new;         /* the connection was made for this transfer */
+  long made;           /* connections, until it was connected */
+  long requested;      /* bytes sent first, before it was connected */
+  uint32_t heard;      /* header bytes, before it was connected */
   uint64_t connection; /* which it is, in one number; 0: not known */
   bool undecided;      /* what has come may be followed by another response */
   bool in_block;       /* a status line has come, its headers may follow */
@@ -125,7 +131,10 @@ typedef struct cw_transfer {
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
   bool stranded;        /* to be run: libcurl waits for nothing (connecting) */
-  bool unwatched;       /* to be resumed: its end has been overlooked */
+  bool unwatched;       /* to be resumed by the engine: its end has been
+                        ** overlooked, or it has to read before it sends */
+  bool held;            /* its upload was paused to read first */
+  bool answered;        /* the answer is whole, over HTTP/2 */
   bool writes;          /* libcurl waits until it can write */
   int64_t look_at;      /* when to look whether it still sends; 0: never */
   int64_t uploaded;     /* bytes, at the last look */
@@ -196,9 +205,10 @@ void cw_transfer_run(cw_transfer *t);
 bool cw_transfer_stopped(const cw_transfer *t);
 
 /* At 'look_at': whether nothing of its upload has gone out since the last look,
-** though libcurl would write, and the answer is whole. If its socket could be
-** written to, too, that is all. */
-bool cw_transfer_stands_still(cw_transfer *t);
+** though libcurl would write. If its socket could be written to, too, HTTP/2
+** allows nothing to be sent; with a whole answer that is all. 'rests': libcurl
+** is not told that it can write. */
+bool cw_transfer_stands_still(cw_transfer *t, bool rests);
 
 /* From now on what comes is dropped. False: not worth it, since more than the
 ** limit is known to be outstanding. */

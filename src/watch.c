@@ -93,12 +93,26 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   cw_watched *d = entry(w, fd);
   if (!d) return false;
   d->events = events;
+  d->muted = false;
   /* not held: the resolver's own, which closes it without a word */
   if (!events && !d->held) d->stale = true;
   if (!make_dirty(w, d, fd)) return false;
   if (events) return enter_set(w, d, fd, events);
   leave_set(w, d);
   return true;
+}
+
+bool cw_watch_is_muted(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].muted;
+}
+
+void cw_watch_mute(cw_watch *w, int fd, bool muted) {
+  if (fd < 0 || (size_t)fd >= w->table_size) return;
+  short events = w->table[fd].events;
+  if (w->table[fd].muted == muted || (muted && !(events & POLLOUT))) return;
+  events = (short)(muted ? events & ~POLLOUT : events | POLLOUT);
+  cw_watch_set(w, fd, events);
+  w->table[fd].muted = muted;
 }
 
 static void forget_name(cw_watch *w, int fd) {
@@ -166,15 +180,21 @@ bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread) {
   return w->table[at - 1].talks ? !ended(at - 1) : !unread && silent(at - 1);
 }
 
+bool cw_watch_is_nameless(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && !w->table[fd].name;
+}
+
 bool cw_watch_hold(cw_watch *w, int fd) {
   struct stat st;
   cw_watched *d = entry(w, fd);
-  if (!d || fstat(fd, &st) != 0) return false;
+  if (!d) return false;
   if (d->held) { /* it was closed without a word */
     forget_name(w, fd);
+    d->held = false;
     w->gone++;
     w->held--;
   }
+  if (fstat(fd, &st) != 0) return false;
   d->held = true;
   d->stale = true;
   d->heard = 0;
@@ -195,19 +215,21 @@ static void leave_epoll(cw_watch *w, int fd) {
   w->table[fd].registered = 0;
 }
 
-void cw_watch_unhold(cw_watch *w, int fd) {
+bool cw_watch_unhold(cw_watch *w, int fd) {
   cw_watched *d = entry(w, fd);
-  if (!d || !d->held) return;
+  if (!d || !d->held) return false;
   forget_name(w, fd);
   leave_epoll(w, fd);
-  d->held = false;
+  d->held = d->muted = false;
   d->stale = true;
   w->held--;
+  return true;
 }
 
 static bool is_gone(const cw_watch *w, int fd) {
   struct stat st;
-  return fstat(fd, &st) != 0 || st.st_ino != w->table[fd].inode;
+  if (fstat(fd, &st) != 0) return errno == EBADF; /* else nothing is known */
+  return st.st_ino != w->table[fd].inode;
 }
 
 int cw_watch_strange(const cw_watch *w) {

@@ -19,6 +19,7 @@ typedef struct cw_watched {
   bool stale;       /* closed since: epoll has forgotten it */
   bool dirty;       /* in the list of those to tell epoll about */
   bool held;        /* a socket that libcurl was given */
+  bool muted;       /* POLLOUT is wanted, and not waited for */
   bool talks;       /* of HTTP/2: something may come on it at any time */
   int at;           /* 1 + its place in the poll set; 0: not there */
   int next;         /* 1 + the next in the same place of 'named'; 0: none */
@@ -54,9 +55,14 @@ void cw_watch_clear(cw_watch *w);
 /* 'events' are wanted of 'fd' from now on; 0: nothing. False: out of memory. */
 bool cw_watch_set(cw_watch *w, int fd, short events);
 
+/* Whether POLLOUT of 'fd' is left out although it is wanted. Its events may be
+** set anew, and then it is waited for again. */
+void cw_watch_mute(cw_watch *w, int fd, bool muted);
+bool cw_watch_is_muted(const cw_watch *w, int fd);
+
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
 bool cw_watch_hold(cw_watch *w, int fd);
-void cw_watch_unhold(cw_watch *w, int fd);
+bool cw_watch_unhold(cw_watch *w, int fd); /* false: it was not held */
 
 bool cw_watch_holds(const cw_watch *w, int fd);
 
@@ -64,6 +70,9 @@ bool cw_watch_holds(const cw_watch *w, int fd);
 ** from others (not 0), if it goes out from 'port'. False: it does not. */
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
 bool cw_watch_named(const cw_watch *w, uint64_t name);
+
+/* Whether the socket 'fd' belongs to no connection that ever came to stand. */
+bool cw_watch_is_nameless(const cw_watch *w, int fd);
 
 /* The connection of that name waits for its next request. On one that 'talks'
 ** libcurl judges the bytes that come; only its end counts here. */

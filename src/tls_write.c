@@ -1,0 +1,115 @@
+/* tls_write: a write over TLS that fails does not end a transfer whose answer
+** can still be read. Knows libcurl, OpenSSL.
+** SPDX-License-Identifier: MIT */
+#include "tls_write.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/bio.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* A server that refuses an upload answers and closes, and its reset makes the
+** next write fail. The answer can still be read, but libcurl (7.88, and newer)
+** gives up at once. A filter in front of libcurl's own BIO says "try again"
+** instead, as long as there is something to read: such a socket counts as
+** readable, and libcurl reads before it writes. */
+
+typedef struct filter {
+  curl_socket_t socket;
+  unsigned failures; /* since something was read */
+  uint64_t read;     /* bytes, when a write failed last */
+} filter;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static BIO_METHOD *method; /* NULL: out of memory */
+
+/* The server's kernel holds a short answer back until the tickets of TLS, which
+** it has sent before, are acknowledged (Nagle), and forgets it when the server
+** closes. This kernel acknowledges late while there is much to send. */
+static void acknowledge_at_once(const filter *f) {
+  int on = 1;
+#ifdef TCP_QUICKACK
+  if (f->socket != CURL_SOCKET_BAD)
+    setsockopt(f->socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+#else
+  (void)f;
+  (void)on;
+#endif
+}
+
+/* libcurl may write several times before it reads, and reads no more once it
+** has seen the end of the connection. */
+static bool may_read_more(filter *f, BIO *next) {
+  enum { PATIENCE = 16 };
+  uint64_t read = BIO_number_read(next);
+  if (read > f->read) f->failures = 0;
+  f->read = read;
+  return ++f->failures <= PATIENCE;
+}
+
+static int filter_write(BIO *bio, const char *bytes, int n) {
+  filter *f = BIO_get_data(bio);
+  BIO *next = BIO_next(bio);
+  int written = BIO_write(next, bytes, n);
+  BIO_clear_retry_flags(bio);
+  if (written > 0 || BIO_should_retry(next)) {
+    BIO_copy_next_retry(bio);
+    acknowledge_at_once(f);
+  } else if (may_read_more(f, next)) {
+    BIO_set_retry_write(bio);
+  }
+  return written;
+}
+
+static long filter_control(BIO *bio, int command, long number, void *data) {
+  BIO *next = BIO_next(bio);
+  return next ? BIO_ctrl(next, command, number, data) : 0;
+}
+
+static int filter_create(BIO *bio) {
+  filter *f = calloc(1, sizeof *f);
+  BIO_set_data(bio, f);
+  BIO_set_init(bio, f != NULL);
+  return f != NULL;
+}
+
+static int filter_destroy(BIO *bio) {
+  free(BIO_get_data(bio));
+  return 1;
+}
+
+static void make_method(void) {
+  int type = BIO_get_new_index();
+  if (type >= 0) method = BIO_meth_new(type | BIO_TYPE_FILTER, "curlew");
+  if (!method) return;
+  BIO_meth_set_write(method, filter_write);
+  BIO_meth_set_ctrl(method, filter_control);
+  BIO_meth_set_create(method, filter_create);
+  BIO_meth_set_destroy(method, filter_destroy);
+}
+
+static SSL *layer_of(CURL *easy) {
+  struct curl_tlssessioninfo *info = NULL;
+  CURLcode rc = curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info);
+  if (rc || !info || info->backend != CURLSSLBACKEND_OPENSSL) return NULL;
+  return info->internals;
+}
+
+void cw_tls_write_outlive(CURL *easy, curl_socket_t socket) {
+  SSL *ssl = layer_of(easy);
+  BIO *own = ssl ? SSL_get_wbio(ssl) : NULL;
+  pthread_once(&once, make_method);
+  if (!own || !method) return;
+  if (BIO_method_type(own) & BIO_TYPE_FILTER) return; /* it has one */
+  BIO *bio = BIO_new(method);
+  if (!bio) return;
+  ((filter *)BIO_get_data(bio))->socket = socket;
+  acknowledge_at_once(BIO_get_data(bio));
+  BIO_up_ref(own); /* the SSL gives its reference back */
+  SSL_set0_wbio(ssl, BIO_push(bio, own));
+}
