@@ -31,10 +31,10 @@ coding := zlib libbrotlidec libzstd
 coding_cflags = $(shell $(PKG_CONFIG) --cflags $(coding) 2>/dev/null)
 coding_libs = $(shell $(PKG_CONFIG) --libs $(coding) 2>/dev/null || \
   echo -lz -lbrotlidec -lzstd)
-# What makes checksums.
-crypto_cflags = $(shell $(PKG_CONFIG) --cflags libcrypto 2>/dev/null)
-crypto_libs = $(shell $(PKG_CONFIG) --libs libcrypto 2>/dev/null || \
-  echo -lcrypto)
+# What makes checksums, and looks at the TLS layer of a connection.
+crypto_cflags = $(shell $(PKG_CONFIG) --cflags libssl libcrypto 2>/dev/null)
+crypto_libs = $(shell $(PKG_CONFIG) --libs libssl libcrypto 2>/dev/null || \
+  echo -lssl -lcrypto)
 engine_cflags = $(curl_cflags) $(coding_cflags) $(crypto_cflags)
 engine_libs = $(curl_libs) $(coding_libs) $(crypto_libs) -lpthread
 encoder_libs = $(shell $(PKG_CONFIG) --libs libbrotlienc 2>/dev/null || \

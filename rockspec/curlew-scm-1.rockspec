@@ -26,6 +26,7 @@ external_dependencies = {
   BROTLI = { library = "brotlidec" },
   ZSTD = { library = "zstd" },
   CRYPTO = { library = "crypto" },
+  OPENSSL = { library = "ssl" },
 }
 build = {
   type = "make",
@@ -34,9 +35,9 @@ build = {
   build_variables = {
     LUA_INCDIR = "$(LUA_INCDIR)",
     CPPFLAGS = "-I$(CURL_INCDIR) -I$(ZLIB_INCDIR) -I$(BROTLI_INCDIR)"
-      .. " -I$(ZSTD_INCDIR) -I$(CRYPTO_INCDIR)",
+      .. " -I$(ZSTD_INCDIR) -I$(CRYPTO_INCDIR) -I$(OPENSSL_INCDIR)",
     LDFLAGS = "-L$(CURL_LIBDIR) -L$(ZLIB_LIBDIR) -L$(BROTLI_LIBDIR)"
-      .. " -L$(ZSTD_LIBDIR) -L$(CRYPTO_LIBDIR)",
+      .. " -L$(ZSTD_LIBDIR) -L$(CRYPTO_LIBDIR) -L$(OPENSSL_LIBDIR)",
   },
   install = {
     lua = {

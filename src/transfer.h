@@ -7,6 +7,7 @@
 #define CURLEW_TRANSFER_H
 
 #include "body.h"
+#include "ending.h"
 #include "gate.h"
 #include "ledger.h"
 #include "list.h"
@@ -85,10 +86,11 @@ typedef struct cw_transfer {
   bool in_block;       /* a status line has come, its headers may follow */
   bool draining;       /* what comes is dropped and counted */
   bool https;
-  cw_proxy proxy; /* which it may go through */
-  bool decode;    /* a coded body is to be decoded by its reader */
-  bool http1;     /* nothing newer is offered: not without TLS */
-  bool wanted;    /* a call waits for it: its idle time counts */
+  cw_proxy proxy;   /* which it may go through */
+  bool decode;      /* a coded body is to be decoded by its reader */
+  bool http1;       /* nothing newer is offered: not without TLS */
+  bool wanted;      /* a call waits for it: its idle time counts */
+  cw_ending ending; /* what is known of the end of its body */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;
