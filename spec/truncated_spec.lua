@@ -241,6 +241,23 @@ describe("Over HTTP/2 a body without a length", function()
     end
   end)
 
+  -- libcurl keeps it, and the next request would go out on it.
+  it("whose connection ends with it has it used no more", function()
+    for _, ending in ipairs { "close", "cut" } do
+      server:reset()
+      server:script { "request", { send = BEGIN }, "wait", { send = EMPTY },
+        ending }
+      server:script { "request", { send = BEGIN .. EMPTY }, "hold" }
+      local r <close> = assert(http.request(options_for(server)))
+      assert.equal("abc", r:read(3))
+      let_end()
+      assert.equal("", r:read("a"))
+      assert.equal("abc", assert(http.fetch(options_for(server,
+        { method = "POST" }))).body)
+      assert.equal(2, server:connections())
+    end
+  end)
+
   for way in pairs(ways) do
     it("is truncated, by " .. way, function()
       assert_truncated(take(way, apart(BEGIN, connection_errors.garbage)))

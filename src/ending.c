@@ -43,6 +43,10 @@ void cw_ending_begin(cw_ending *e, CURL *easy,
   if (e->tls) judge_stream(e);
 }
 
+bool cw_ending_came_before(const cw_ending *e) {
+  return e->tls && cw_tls_watch_ended(e->tls);
+}
+
 void cw_ending_clear(cw_ending *e) {
   stop_listening(e);
   if (e->tls) cw_tls_watch_on_record(e->tls, NULL, NULL);

@@ -25,6 +25,9 @@ typedef struct cw_ending {
 ** comes, inside libcurl, and when that is over. */
 void cw_ending_begin(cw_ending *e, CURL *easy,
                      void (*listen)(void *data, bool on), void *data);
+/* Whether the connection that was begun with has ended already. */
+bool cw_ending_came_before(const cw_ending *e);
+
 void cw_ending_clear(cw_ending *e);
 
 /* What libcurl says (CURLINFO_TEXT). */

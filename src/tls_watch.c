@@ -21,6 +21,7 @@ struct cw_tls_watch {
   bool notified;
   bool delays;     /* the end is told late */
   bool delayed;    /* and was */
+  bool ended;      /* no more is to come, and libcurl may not know it */
   bool fresh;      /* a record came since "nothing to read" was told */
   bool inner;      /* a record's type is told when it is decrypted (TLS 1.3) */
   bool alert_next; /* the record that is being read looks like an alert */
@@ -40,7 +41,7 @@ struct cw_tls_watch {
 static bool end_comes_too_early(cw_tls_watch *w) {
   if (!w->delays || !w->fresh) return false;
   w->fresh = false;
-  w->delayed = true;
+  w->delayed = w->ended = true;
   return true;
 }
 
@@ -278,6 +279,8 @@ void cw_tls_watch_delivered(cw_tls_watch *w) { w->unread = 0; }
 bool cw_tls_watch_notified(const cw_tls_watch *w) { return w->notified; }
 
 bool cw_tls_watch_delayed(const cw_tls_watch *w) { return w->delayed; }
+
+bool cw_tls_watch_ended(const cw_tls_watch *w) { return w->ended; }
 
 size_t cw_tls_watch_last(const cw_tls_watch *w) {
   return w->unread == 1 && w->overhead ? w->last : 0;

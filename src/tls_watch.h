@@ -44,6 +44,10 @@ bool cw_tls_watch_notified(const cw_tls_watch *w);
 /* Whether the end of the connection was waiting behind the last record. */
 bool cw_tls_watch_delayed(const cw_tls_watch *w);
 
+/* Whether the connection has ended, which libcurl has not been told in the
+** transfer before. */
+bool cw_tls_watch_ended(const cw_tls_watch *w);
+
 /* The bytes of the only record that came since data was last delivered, or
 ** since libcurl was last told that there is nothing to read; 0: there is none,
 ** or more than one, or its size is not known. */

@@ -313,6 +313,9 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   t->connection = name_of(ip, port, local_port);
   bool fit = t->connection == 0 ||
              t->calls.take(t->calls.data, t->connection, local_port, t->socket);
+  if (t->https || t->proxy != CW_PROXY_NONE)
+    cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);
+  fit = fit && !cw_ending_came_before(&t->ending);
   t->refused = !fit && !t->fresh; /* once, whatever happens */
   if (t->refused) {
     cw_transfer_forbid_reuse(t); /* else, over HTTP/2, it would be kept */
@@ -323,8 +326,6 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   ** this transfer, explains nothing that comes now. */
   t->detail[0] = '\0';
   t->connected = true;
-  if (t->https || t->proxy != CW_PROXY_NONE)
-    cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);
   enter_phase(t);
   return CURL_PREREQFUNC_OK;
 }
