@@ -187,7 +187,7 @@ http2: rock support ## the specs that can, over HTTP/2
 # each file; what its scripts do in others knows nothing of the loop.
 in_loops := auth body decode download error headers http2 leaks limit map \
   middleware observer peer producer proxy read reader redirect request resume \
-  retry save scope task timeout tls transfer upload wait where
+  retry save scope task timeout tls transfer truncated upload wait where
 in_loop = CURLEW_WAIT=$@ script/files $(tree_dirs) build/$@ \
   --exclude-tags=builtin,long $(or $(ARGS),$(in_loops:%=spec/%_spec.lua))
 

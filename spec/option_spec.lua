@@ -160,6 +160,8 @@ local samples = {
     { set = "tls = { ca = peer.ca, pin = { peer.other_pin } }",
       ask = "peer.https", probe = TRUSTING },
   },
+  ["tls.unclean_close"] = { { set = "tls = { unclean_close = true }",
+    unfelt = true } }, -- felt in truncated_spec.lua
   ["tls.verify"] = {
     { set = "tls = { verify = false }", ask = "peer.https" },
     { set = "tls = { verify = false }", ask = "peer.wrong_name" },

@@ -3,12 +3,11 @@
 ** SPDX-License-Identifier: MIT */
 #include "handshake.h"
 
-#include <curl/curl.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "openssl.h"
 
 /* A connection belongs to the multi handle of one thread. */
 struct cw_handshake {
@@ -34,16 +33,8 @@ static void on_free(void *parent, void *data, CRYPTO_EX_DATA *all, int index,
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static int place = -1; /* of ours, in the data of an SSL_CTX */
 
-/* Another major version is another library: its structures are not ours. */
-static bool is_ours(void) {
-  char ours[32];
-  const char *theirs = curl_version_info(CURLVERSION_NOW)->ssl_version;
-  snprintf(ours, sizeof ours, "OpenSSL/%d.", OPENSSL_VERSION_MAJOR);
-  return theirs && strncmp(theirs, ours, strlen(ours)) == 0;
-}
-
 static void take_place(void) {
-  if (!is_ours()) return;
+  if (!cw_openssl_is_shared()) return;
   place = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, on_free);
 }
 

@@ -9,8 +9,10 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_shared;
 
-/* libcurl says "OpenSSL/3.0.17"; other words may follow a blank. */
+/* libcurl says "OpenSSL/3.0.17"; other words may follow a blank. Before 3.0
+** OpenSSL does not give its number alone, and the answer is no. */
 static void compare_versions(void) {
+#ifdef OPENSSL_VERSION_STRING
   static const char prefix[] = "OpenSSL/";
   const char *theirs = curl_version_info(CURLVERSION_NOW)->ssl_version;
   const char *ours = OpenSSL_version(OPENSSL_VERSION_STRING);
@@ -18,6 +20,7 @@ static void compare_versions(void) {
   if (!theirs || strncmp(theirs, prefix, sizeof prefix - 1) != 0) return;
   theirs += sizeof prefix - 1;
   is_shared = strncmp(theirs, ours, n) == 0 && (!theirs[n] || theirs[n] == ' ');
+#endif
 }
 
 bool cw_openssl_is_shared(void) {

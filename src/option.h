@@ -57,6 +57,7 @@ typedef enum cw_option_id {
   CW_OPT_TLS_MAX,
   CW_OPT_TLS_MIN,
   CW_OPT_TLS_PIN,
+  CW_OPT_TLS_UNCLEAN_CLOSE,
   CW_OPT_TLS_VERIFY,
   CW_OPT_TRACE,
   CW_OPT_UNIX,

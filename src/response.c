@@ -149,16 +149,25 @@ static bool bodiless(int status) {
   return status < 200 || status == 204 || status == 304;
 }
 
-const char *cw_response_framing(const cw_response *r, bool *doubtful) {
+static framing framing_of(const cw_response *r) {
   framing f = {.length = -1};
   size_t count = cw_headers_count(r->headers);
   for (size_t i = 0; i < count && !f.fault; i++)
     see(&f, r->headers, i);
+  return f;
+}
+
+const char *cw_response_framing(const cw_response *r, bool *doubtful) {
+  framing f = framing_of(r);
   bool both = f.coded && f.length >= 0;
   bool too_early = f.coded && strcmp(r->http_version, "1.0") == 0;
   bool broken_204 = r->status == 204 && (f.coded || f.length > 0);
   *doubtful = f.fault || both || f.twice || too_early || broken_204;
   return bodiless(r->status) ? NULL : f.fault;
+}
+
+bool cw_response_open_ended(const cw_response *r) {
+  return r->length < 0 && !bodiless(r->status) && !framing_of(r).chunked;
 }
 
 bool cw_response_coded(const cw_response *r) {

@@ -49,6 +49,10 @@ bool cw_response_status_line(cw_response *r, cw_text line);
 ** think that it ends elsewhere than we do. */
 const char *cw_response_framing(const cw_response *r, bool *doubtful);
 
+/* Whether a body can follow, and no field of the final response says where it
+** ends. To HEAD there is none, whatever the fields say. */
+bool cw_response_open_ended(const cw_response *r);
+
 /* Whether its Content-Encoding names anything that changes the body. */
 bool cw_response_coded(const cw_response *r);
 

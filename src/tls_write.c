@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "openssl.h"
+
 /* A server that refuses an upload answers and closes, and its reset makes the
 ** next write fail. The answer can still be read, but libcurl (7.88, and newer)
 ** gives up at once. A filter in front of libcurl's own BIO says "try again"
@@ -93,15 +95,8 @@ static void make_method(void) {
   BIO_meth_set_destroy(method, filter_destroy);
 }
 
-static SSL *layer_of(CURL *easy) {
-  struct curl_tlssessioninfo *info = NULL;
-  CURLcode rc = curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info);
-  if (rc || !info || info->backend != CURLSSLBACKEND_OPENSSL) return NULL;
-  return info->internals;
-}
-
 void cw_tls_write_outlive(CURL *easy, curl_socket_t socket) {
-  SSL *ssl = layer_of(easy);
+  SSL *ssl = cw_openssl_of(easy);
   BIO *own = ssl ? SSL_get_wbio(ssl) : NULL;
   pthread_once(&once, make_method);
   if (!own || !method) return;

@@ -67,9 +67,16 @@ static int64_t declared_length(const cw_transfer *t) {
   return length;
 }
 
+/* Whether nothing but the end of its stream or connection ends the body. */
+static bool is_open_ended(const cw_transfer *t) {
+  return cw_response_open_ended(t->response) &&
+         strcmp(cw_request_method(t->request), "HEAD") != 0;
+}
+
 static void make_final(cw_transfer *t) {
   t->response->final = true;
   t->response->length = declared_length(t);
+  if (t->ending.tls) cw_ending_final(&t->ending, is_open_ended(t));
   t->body->coded = t->decode && cw_response_coded(t->response);
 }
 
@@ -78,7 +85,7 @@ static bool interim(int status) {
   return status >= 100 && status < 200 && status != 101;
 }
 
-/* The one option that libcurl is given inside a callback: it looks at it when
+/* An option that libcurl is given inside a callback: it looks at it when
 ** the transfer is done, and there is no other way to say so before it is. */
 void cw_transfer_forbid_reuse(cw_transfer *t) {
   t->forbids_reuse = true;
@@ -266,6 +273,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
   cw_text line = {bytes, n};
   if (t->doomed) return 0;
   touch(t);
+  cw_ending_delivered(&t->ending);
   if (!t->header_bytes) enter_phase(t);
   t->header_bytes += (uint32_t)n;
   if (t->header_bytes > CW_HEADERS_MAX)
@@ -297,6 +305,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
     t->body->paused = true;
     return CURL_WRITEFUNC_PAUSE;
   }
+  if (n > 0) cw_ending_delivered(&t->ending); /* an empty body is called too */
   if (!cw_body_put(t->body, bytes, n)) return 0;
   look_at_upload(t);
   return n;
@@ -357,11 +366,12 @@ static int on_seek(void *data, curl_off_t offset, int origin) {
   return ok ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-/* What happens, for the one who asked for a trace. */
+/* What happens, for a trace and for 'ending'. */
 static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t n,
                     void *data) {
   (void)easy;
-  const cw_transfer *t = data;
+  cw_transfer *t = data;
+  if (type == CURLINFO_TEXT) cw_ending_hear(&t->ending, bytes, n);
   if (t->request && t->request->trace >= 0)
     cw_trace_write(t->request->trace, t->request, type, bytes, n);
   return 0;
@@ -460,7 +470,9 @@ static uint64_t name_of(const char *ip, int port, int local_port) {
 /* libcurl asks anew, by HTTP/1.1, when it is told so (HTTP_1_1_REQUIRED), in
 ** mid-body too: another response would be taken for the rest of this one. */
 static int not_twice(cw_transfer *t) {
-  refuse(t, CW_ERR_CLOSED, "the server has given its response up");
+  bool cut = is_open_ended(t) || cw_ending_cut(&t->ending);
+  refuse(t, cut ? CW_ERR_TRUNCATED : CW_ERR_CLOSED,
+         "the server has given its response up");
   return CURL_PREREQFUNC_ABORT;
 }
 
@@ -565,6 +577,13 @@ static int on_opened(void *data, curl_socket_t socket, curlsocktype purpose) {
   return CURL_SOCKOPT_ERROR;
 }
 
+/* The other option that libcurl is given inside a callback: it looks at it each
+** time that it has something to say. */
+static void listen_to_libcurl(void *data, bool on) {
+  cw_transfer *t = data;
+  if (!t->traces) curl_easy_setopt(t->easy, CURLOPT_VERBOSE, on ? 1L : 0L);
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
 ** taken for the answer. */
@@ -581,6 +600,9 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   t->connection = name_of(ip, port, local_port);
   cw_taken taken = {t->easy, t->connection, local_port, t->socket};
   bool fit = t->connection == 0 || t->calls.take(t->calls.data, &taken);
+  if (t->https || t->proxy != CW_PROXY_NONE)
+    cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);
+  fit = fit && !cw_ending_came_before(&t->ending);
   t->refused = !fit && !t->fresh; /* once, whatever happens */
   if (t->refused) {
     cw_transfer_forbid_reuse(t); /* else, over HTTP/2, it would be kept */
@@ -724,6 +746,7 @@ void cw_transfer_free(cw_transfer *t) {
   cw_list_remove(&t->client_link);
   cw_list_remove(&t->doomed_link);
   cw_list_remove(&t->phase_link);
+  cw_ending_clear(&t->ending);
   curl_easy_cleanup(t->easy);
   curl_mime_free(t->mime);
   cw_round_lines_clear(&t->lines);
@@ -1060,6 +1083,7 @@ static void copy_info(cw_transfer *t, cw_info *info) {
 
 void cw_transfer_detach(cw_transfer *t) {
   if (t->entered) copy_info(t, &t->response->info);
+  cw_ending_clear(&t->ending);
   curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
   cw_handshake_drop(&t->handshake);
   t->content->reader = NULL;
@@ -1233,15 +1257,53 @@ static void fail(cw_transfer *t, CURLcode rc) {
   if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
 }
 
-void cw_transfer_done(cw_transfer *t, CURLcode result) {
-  if (result != CURLE_OK)
-    fail(t, result);
-  else if (t->undecided && !t->in_block)
-    make_final(t);
-  else if (!t->response
-              ->final) /* libcurl calls a header block that is cut a success */
+/* A stream that was reset, or whose session failed: in the middle of a body
+** without a length, or together with its connection. To other bodies it is the
+** peer's word against its own (decisions in src/README.md). */
+static bool was_cut(const cw_transfer *t, CURLcode result) {
+  bool refused = result == CURLE_RECV_ERROR && !*t->detail;
+  if (!t->response->final || cw_transfer_speaks_http1(t)) return false;
+  if (result != CURLE_HTTP2_STREAM && result != CURLE_HTTP2 && !refused)
+    return false;
+  return is_open_ended(t) || cw_ending_cut(&t->ending);
+}
+
+static bool allows_unclean_close(const cw_request *r) {
+  return cw_settings_get(&r->own, r->defaults, CW_OPT_TLS_UNCLEAN_CLOSE) != 0;
+}
+
+/* What is missing of a response that libcurl calls complete; NULL: nothing, or
+** nothing that can be seen. */
+static const char *what_is_missing(const cw_transfer *t) {
+  const cw_headers *trailers = t->response->trailers;
+  if (!t->ending.tls || !is_open_ended(t)) return NULL;
+  if (!cw_transfer_speaks_http1(t))
+    return cw_ending_of_stream(&t->ending, t->forbids_reuse,
+                               trailers && cw_headers_count(trailers) > 0);
+  if (allows_unclean_close(t->request)) return NULL;
+  return cw_ending_of_connection(&t->ending);
+}
+
+static void end_well(cw_transfer *t) {
+  if (t->undecided && !t->in_block) make_final(t);
+  if (!t->response->final) { /* libcurl calls that a success */
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
                  "the connection was closed inside the headers");
+    return;
+  }
+  const char *missing = what_is_missing(t);
+  if (missing)
+    cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_BODY, "%s", missing);
+}
+
+void cw_transfer_done(cw_transfer *t, CURLcode result) {
+  if (result != CURLE_OK && was_cut(t, result))
+    cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_BODY,
+                 "the HTTP/2 stream ended before the body was complete");
+  if (result != CURLE_OK)
+    fail(t, result);
+  else
+    end_well(t);
   touch(t);
 }
 

@@ -8,6 +8,7 @@
 
 #include "authorization.h"
 #include "body.h"
+#include "ending.h"
 #include "gate.h"
 #include "handshake.h"
 #include "ledger.h"
@@ -115,6 +116,7 @@ typedef struct cw_transfer {
   bool decode;             /* a coded body is to be decoded by its reader */
   bool http1;              /* nothing newer is offered: not without TLS */
   bool wanted;             /* a call waits for it: its idle time counts */
+  cw_ending ending;        /* what is known of the end of its body */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;

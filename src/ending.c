@@ -1,0 +1,133 @@
+/* ending: whether a body without a length has come whole. Knows libcurl,
+** tls_watch.
+** SPDX-License-Identifier: MIT */
+#include "ending.h"
+
+#include <string.h>
+
+#include "version.h"
+
+static void listen_now(void *data) {
+  cw_ending *e = data;
+  e->listens = true;
+  e->listen(e->data, true);
+}
+
+static void stop_listening(cw_ending *e) {
+  if (e->listens) e->listen(e->data, false);
+  e->listens = false;
+}
+
+/* libcurl before 8.1.0 does not tell a stream that has ended from one whose
+** connection has ended. Three means show the difference there:
+** - an end of the connection is passed on only when libcurl has looked at the
+**   end of the stream (cw_tls_watch_delay_end);
+** - libcurl keeps the connection after a clean end of the stream, and closes it
+**   when the session is over: because of a GOAWAY of the server, or of its own
+**   after an error of the connection. CURLOPT_VERBOSE says which. It is set
+*when
+**   the answer begins, since it costs instructions;
+** - the GOAWAY of its own is seen as bytes that are written. */
+static void judge_stream(cw_ending *e) {
+  e->judges = cw_libcurl_before(0x080100) && cw_tls_watch_http2(e->tls);
+  if (e->judges) cw_tls_watch_on_record(e->tls, listen_now, e);
+}
+
+void cw_ending_begin(cw_ending *e, CURL *easy,
+                     void (*listen)(void *data, bool on), void *data) {
+  cw_ending_clear(e);
+  e->easy = easy;
+  e->listen = listen;
+  e->data = data;
+  e->tls = cw_tls_watch_take(easy);
+  if (e->tls) judge_stream(e);
+}
+
+bool cw_ending_came_before(const cw_ending *e) {
+  return e->tls && cw_tls_watch_ended(e->tls);
+}
+
+void cw_ending_clear(cw_ending *e) {
+  stop_listening(e);
+  if (e->tls) cw_tls_watch_on_record(e->tls, NULL, NULL);
+  cw_tls_watch_free(e->tls);
+  *e = (cw_ending){.easy = NULL};
+}
+
+static bool begins(const char *text, size_t n, const char *with) {
+  size_t length = strlen(with);
+  return n >= length && memcmp(text, with, length) == 0;
+}
+
+/* Texts of libcurl 7.88.1 to 8.0.1. */
+void cw_ending_hear(cw_ending *e, const char *text, size_t n) {
+  static const char intact[] = " left intact";
+  size_t tail = sizeof intact - 1;
+  if (!e->judges) return;
+  while (n > 0 && text[n - 1] == '\n')
+    n--;
+  e->goaway |= begins(text, n, "recveived GOAWAY");
+  e->kept |= begins(text, n, "Connection cache is full");
+  e->kept |= begins(text, n, "Connection #") && n > tail &&
+             memcmp(text + n - tail, intact, tail) == 0;
+}
+
+void cw_ending_final(cw_ending *e, bool open) {
+  if (!open)
+    stop_listening(e);
+  else if (e->judges)
+    cw_tls_watch_delay_end(e->tls, e->easy);
+}
+
+void cw_ending_delivered(cw_ending *e) {
+  if (e->judges) cw_tls_watch_delivered(e->tls);
+}
+
+bool cw_ending_cut(const cw_ending *e) {
+  return e->judges && cw_tls_watch_delayed(e->tls);
+}
+
+/* Frames with which libcurl answers a server that behaves: the acknowledgement
+** of SETTINGS, WINDOW_UPDATE and the acknowledgement of a PING. */
+static bool is_made_of_answers(size_t bytes) {
+  enum { SETTINGS = 9, WINDOW = 13, PING = 17, MOST = 4 };
+  for (size_t a = 0; a <= MOST; a++)
+    for (size_t b = 0; a + b <= MOST; b++)
+      for (size_t c = 0; a + b + c <= MOST; c++)
+        if (a * SETTINGS + b * WINDOW + c * PING == bytes) return true;
+  return false;
+}
+
+/* Whether libcurl has ended the session by a GOAWAY of its own. Where nothing
+** else explains why the connection is closed, it has. */
+static bool has_broken_session(const cw_ending *e, bool forbidden) {
+  size_t written;
+  if (e->kept) return false;
+  if (!e->goaway && !forbidden && !cw_tls_watch_notified(e->tls)) return true;
+  return cw_tls_watch_written(e->tls, &written) && !is_made_of_answers(written);
+}
+
+/* RST_STREAM with NO_ERROR is a clean end to libcurl before 8.1.0. With the end
+** of the connection right behind it, it is known by its size: 13 bytes, and
+** nothing was delivered of them. */
+static bool was_reset_without_error(const cw_ending *e, bool has_trailers) {
+  enum { RST_STREAM = 13 };
+  return cw_tls_watch_delayed(e->tls) && !has_trailers &&
+         cw_tls_watch_last(e->tls) == RST_STREAM;
+}
+
+const char *cw_ending_of_stream(const cw_ending *e, bool forbidden,
+                                bool has_trailers) {
+  if (!e->judges) return NULL;
+  if (has_broken_session(e, forbidden))
+    return "the HTTP/2 connection failed before the end of the body";
+  if (was_reset_without_error(e, has_trailers))
+    return "the server reset the stream before the end of the body";
+  return NULL;
+}
+
+const char *cw_ending_of_connection(const cw_ending *e) {
+  if (!e->tls || cw_tls_watch_notified(e->tls)) return NULL;
+  return "the TLS connection ended without close_notify, and nothing else says "
+         "where the body ends (tls.unclean_close)";
+}
