@@ -294,11 +294,14 @@ static cw_transfer *take_free(cw_engine *e) {
   return t;
 }
 
+static cw_transfer *make_transfer(cw_engine *e, cw_settings *defaults) {
+  return needs_new_handle() ? copy_model(e, defaults)
+                            : new_transfer(e, defaults);
+}
+
 cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
   cw_transfer *t = take_free(e);
-  if (!t)
-    t =
-      needs_new_handle() ? copy_model(e, defaults) : new_transfer(e, defaults);
+  if (!t) t = make_transfer(e, defaults);
   if (!t) return NULL;
   t->now = &e->now;
   t->round = &e->round;

@@ -293,6 +293,7 @@ static const char *proxy_words(const char *detail) {
 
 void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
                          const char *detail, int answer) {
+  if (e->code != CW_OK) return;
   if (phase != CW_PHASE_RESOLVE) phase = CW_PHASE_CONNECT;
   cw_error_set(e, CW_ERR_PROXY, phase, "%s",
                *detail ? proxy_words(detail) : curl_easy_strerror(curl));
