@@ -1324,11 +1324,21 @@ static bool overlooks_end(const cw_transfer *t) {
          cw_content_hungry(t->content, &part);
 }
 
+/* libcurl 7.88 sees the end of an HTTP/2 stream when it reads. Where the last
+** frame of an upload ends the stream, after the whole answer, nothing comes any
+** more that libcurl could read. */
+static bool overlooks_own_end(const cw_transfer *t, bool wrote) {
+  return wrote && !t->writes && !cw_transfer_speaks_http1(t) &&
+         cw_content_sent(t->content);
+}
+
 void cw_transfer_watched(cw_transfer *t, int what) {
+  bool wrote = t->writes;
   t->writes = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
   if (!t->response || !t->response->final) return;
   if (cw_transfer_stopped(t)) touch(t);
-  if (what != CURL_POLL_REMOVE || !overlooks_end(t)) return;
+  bool refused = what == CURL_POLL_REMOVE && overlooks_end(t);
+  if (!refused && !overlooks_own_end(t, wrote)) return;
   t->unwatched = true;
   enter_phase(t);
 }
@@ -1368,9 +1378,11 @@ void cw_transfer_resume(cw_transfer *t) {
   bool room = b->paused && !cw_body_full(b, 1);
   int paused = b->paused && !room ? CURLPAUSE_RECV : CURLPAUSE_CONT;
   b->paused = paused == CURLPAUSE_RECV; /* the callback may set it at once */
-  /* libcurl's form reads on only if it has been paused and resumed as a whole,
-  ** and a part that has nothing behind one that had does not pause it */
-  if (t->mime) curl_easy_pause(t->easy, paused | CURLPAUSE_SEND);
+  /* An upload is paused and resumed as a whole. Only then does libcurl read and
+  ** write at once, and does its form go on: a part that has nothing behind one
+  ** that had does not pause it. */
+  if (t->content->kind != CW_CONTENT_NONE)
+    curl_easy_pause(t->easy, paused | CURLPAUSE_SEND);
   CURLcode rc = curl_easy_pause(t->easy, paused);
   if (rc) cw_error_from_curl(t->error, rc, CW_PHASE_BODY, t->detail);
 }

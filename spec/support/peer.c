@@ -441,9 +441,24 @@ static bool run_step(conn *c, const step *s) {
   return true;
 }
 
+static bool is_verb(const script *s, size_t i, const char *verb) {
+  return i < s->n && strcmp(s->steps[i].verb, verb) == 0;
+}
+
+/* The end goes out in the segment of the last bytes. A client that has these
+** sees the end, too, before it can use the connection again. */
+static void join_end(conn *c, const script *s, size_t i) {
+  int on = 1;
+  bool ends = is_verb(s, i + 1, "close") || is_verb(s, i + 1, "cut");
+  if (ends && is_verb(s, i, "send"))
+    setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
+}
+
 static bool run(conn *c, const script *s) {
-  for (size_t i = 0; i < s->n; i++)
+  for (size_t i = 0; i < s->n; i++) {
+    join_end(c, s, i);
     if (!run_step(c, &s->steps[i])) return false;
+  }
   return true;
 }
 
