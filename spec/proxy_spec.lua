@@ -436,8 +436,9 @@ describe("The environment's proxy", function()
     local _, name = support.command("uname", "-n")
     name = name:gsub("%s", "")
     local script = ""
-    local hosts = { "0.0.0.0", "0", "127.0.0.1.", "127.1.", "localhost.", "[::]",
-      "[0:0::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:5]", "[::ffff:0.0.0.0]",
+    local hosts = { "0.0.0.0", "0", "127.0.0.1.", "127.1.", "localhost.",
+      "[::]", "[0:0::1]",
+      "[::ffff:127.0.0.1]", "[::ffff:7f00:5]", "[::ffff:0.0.0.0]",
       "app.localhost.", name, name .. ".", name:upper() }
     for _, host in ipairs(hosts) do
       script = script .. ("try('http://%s:1/')\n"):format(host)

@@ -14,8 +14,7 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
 
 /* Rows that decide, together, which hosts no proxy of the environment is for:
 ** to be followed by cw_apply_exempt, which says whether one of these proxies
-*may
-** be used at all. */
+** may be used at all. */
 static const uint64_t CW_ROWS_OF_PROXIES =
   (uint64_t)1 << CW_OPT_PROXY | (uint64_t)1 << CW_OPT_RESOLVE;
 CURLcode cw_apply_exempt(CURL *easy, const cw_settings *own,

@@ -24,9 +24,8 @@ static void stop_listening(cw_ending *e) {
 **   end of the stream (cw_tls_watch_delay_end);
 ** - libcurl keeps the connection after a clean end of the stream, and closes it
 **   when the session is over: because of a GOAWAY of the server, or of its own
-**   after an error of the connection. CURLOPT_VERBOSE says which. It is set
-*when
-**   the answer begins, since it costs instructions;
+**   after an error of the connection. CURLOPT_VERBOSE says which. That option
+**   is set when the answer begins, since it costs instructions;
 ** - the GOAWAY of its own is seen as bytes that are written. */
 static void judge_stream(cw_ending *e) {
   e->judges = cw_libcurl_before(0x080100) && cw_tls_watch_http2(e->tls);

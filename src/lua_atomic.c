@@ -1,8 +1,8 @@
 /* lua_atomic: Lua functions that no debug hook interrupts. Knows Lua.
 **
-** A hook belongs to one thread: Ctrl-C sets it on the main thread,
-*debug.sethook
-** on the running one. The scheduler's own steps run on threads that are made
+** A hook belongs to one thread: Ctrl-C sets it on the main thread and
+** debug.sethook on the running one. The scheduler's own steps run on threads
+*that are made
 ** here and have no hook, so an interrupt is raised before such a step or after
 ** it, never inside.
 ** SPDX-License-Identifier: MIT */

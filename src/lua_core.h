@@ -73,8 +73,7 @@ bool cwl_in_finalizer(lua_State *L);
 
 /* To be called for a new userdata on top, empty yet, whose __gc releases
 ** something. While a state is being closed Lua finalizes nothing that a
-*finalizer
-** makes: curlew's own last finalizer does it. */
+** finalizer makes: curlew's own last finalizer does it. */
 void cwl_finalize_late(lua_State *L);
 
 /* The userdata at 'index' if its metatable is that one, else NULL: as

@@ -50,8 +50,7 @@ void cwl_nap(lua_State *L, cwl_box *b, const cwl_wish *wish, int64_t us) {
 void cwl_woken(lua_State *L, cwl_box *b) {
   cwl_tell_progress(L, b); /* whose function may give the response up */
   cwl_let_go(b);
-  if (!b->x) cwl_given_up(L, b);
-  cw_exchange_end_nap(b->x);
+  if (b->x) cw_exchange_end_nap(b->x);
   cwl_tell_ends(L, cwl_state_of(L));
   if (b->ending != CWL_IN_USE || !b->x || b->x->body.state == CW_BODY_CLOSED)
     cwl_given_up(L, b);

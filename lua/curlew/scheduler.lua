@@ -190,17 +190,25 @@ local function fail(job, err)
   core.drop(job.seat)
 end
 
+-- Responses that it does not return are released before memory is requested:
+-- a collection would find them first, and count them as leaked.
+local function succeed(job, ...)
+  job.keeps = core.keep(job.seat, ...) > 0
+  local packed, results = pcall(table.pack, ...)
+  if packed then
+    job.results = results
+    return
+  end
+  job.failed, job.err, job.keeps = true, results, false
+  core.drop(job.seat)
+end
+
 function Job:finish(ok, ...)
   is_over(self)
-  local packed, results = pcall(table.pack, ...)
-  if not ok then
-    fail(self, (...))
-  elseif not packed then
-    self.failed, self.err = true, results -- there was no memory for them
-    core.drop(self.seat)
+  if ok then
+    succeed(self, ...)
   else
-    self.results = results
-    self.keeps = core.keep(self.seat, ...) > 0
+    fail(self, (...))
   end
   tell_ended(self)
 end

@@ -3,10 +3,8 @@
 ** three seconds, in vain; one that ends in ".late" for a short time, which the
 ** process outlives even when all else of it has ended; one that ends in
 ** ".none" is not there, and no name server is asked. One that ends in ".many"
-*has
-** the addresses that CURLEW_ADDRESSES names, with blanks between. What listens
-*has room for
-** one connection: the next one is left waiting. Test only.
+** has the addresses that CURLEW_ADDRESSES names, with blanks between. What
+** listens has room for one connection: the next one is left waiting. Test only.
 ** Built by
 **   gcc -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -shared \
 **     spec/support/slow_resolver.c -o build/spec/slow_resolver.so
