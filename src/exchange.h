@@ -73,8 +73,8 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner);
 /* Frees it; its stream must have been released. NULL is fine. */
 void cw_exchange_free(cw_exchange *x);
 
-/* How often the request was sent, without the requests that redirects led
-** to. */
+/* How often the request was sent: retries and repetitions by libcurl count,
+** redirects and rounds of authentication do not. */
 unsigned cw_exchange_attempts(const cw_exchange *x);
 
 /* Goes on where another left off: its attempts and its deadline are this one's
