@@ -68,8 +68,8 @@ table.sort(names)
 table.sort(paths)
 table.sort(kind_names)
 
--- One process: each line of input is a request, each line of output its
--- outcome. Credentials belong to the request or to its client.
+-- The script of one process: each line of input is a request, each line of
+-- output its outcome. Credentials belong to the request or to its client.
 local SCRIPT = [[
   local http = require "curlew"
   local auths = { basic = { basic = { "u", "p" } },

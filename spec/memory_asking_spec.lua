@@ -10,7 +10,7 @@ local http = require "curlew"
 local core = require "curlew.core"
 local url, secure, ca, refused, both, pin = ...
 
--- What ought to fail for another reason than memory.
+-- Checks the code of an error that is not caused by memory.
 local function fails_with(code, r, err)
   assert(r == nil)
   if err.code ~= code then error(err) end

@@ -50,8 +50,8 @@ static const char *const parameter_names[PARAMETERS] = {
   "realm", "nonce", "opaque",   "algorithm",
   "qop",   "stale", "userhash", "charset"};
 
-/* One challenge as it came: values without their quotes, but with their
-** escapes. A parameter that is missing has no bytes. */
+/* A challenge as received: values without their quotes, but with their escapes.
+** A missing parameter has no bytes. */
 typedef struct challenge {
   bool is_digest;
   cw_text values[PARAMETERS];

@@ -128,6 +128,6 @@ const char *cw_ending_of_stream(const cw_ending *e, bool forbidden,
 
 const char *cw_ending_of_connection(const cw_ending *e) {
   if (!e->tls || cw_tls_watch_notified(e->tls)) return NULL;
-  return "the TLS connection ended without close_notify, and nothing else says "
-         "where the body ends (tls.unclean_close)";
+  return "the TLS connection ended without close_notify, and nothing else "
+         "declares the end of the body (tls.unclean_close)";
 }

@@ -230,8 +230,8 @@ static bool add_line(cw_transfer *t, cw_headers *h, cw_text line) {
   const char *colon = memchr(line.bytes, ':', line.length);
   if (!colon) return true; /* not a field line: libcurl passes it over too */
   if (is_ambiguous(line, colon))
-    return broken(t, "a blank stands before the colon of a header that says "
-                     "where the body or the connection ends");
+    return broken(t, "a header that frames the body or the connection has a "
+                     "blank before its colon");
   return cw_headers_add_line(h, line, (size_t)(colon - line.bytes));
 }
 
