@@ -31,7 +31,7 @@ coding := zlib libbrotlidec libzstd
 coding_cflags = $(shell $(PKG_CONFIG) --cflags $(coding) 2>/dev/null)
 coding_libs = $(shell $(PKG_CONFIG) --libs $(coding) 2>/dev/null || \
   echo -lz -lbrotlidec -lzstd)
-# Checksums, and a look at the TLS layer below libcurl.
+# Checksums, digest authentication, and the TLS layer of libcurl.
 crypto_cflags = $(shell $(PKG_CONFIG) --cflags libssl libcrypto 2>/dev/null)
 crypto_libs = $(shell $(PKG_CONFIG) --libs libssl libcrypto 2>/dev/null || \
   echo -lssl -lcrypto)

@@ -1,5 +1,6 @@
-/* handles: the cost that curlew cannot avoid with libcurl before 8.1.1, where
-** an easy handle must not serve a second exchange (src/README.md).
+/* handles: the cost of a new easy handle, which curlew cannot avoid with
+** libcurl before 8.1.1: an easy handle must not serve a second exchange
+** (src/README.md).
 ** SPDX-License-Identifier: MIT */
 #ifndef BENCH_HANDLES_H
 #define BENCH_HANDLES_H

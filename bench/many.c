@@ -1,7 +1,7 @@
 /* many: plain libcurl doing the work of bench/many.lua: GETs by curl_multi, so
 ** many at once, each easy handle used again for the next.
 **   many URL COUNT AT_ONCE
-** Prints the CPU seconds of the GETs. With BENCH_HANDLES=new each of them also
+** Prints the CPU seconds of the GETs. With BENCH_HANDLES=new each GET also
 ** makes a handle (handles.h).
 ** SPDX-License-Identifier: MIT */
 #include <curl/curl.h>

@@ -32,7 +32,8 @@ local function cpu(one, other)
   return micros(a[1] / COUNT), micros(b[1] / COUNT), b.ratio[1]
 end
 
--- What a new easy handle costs, which both sides have in the rows below.
+-- The cost of a new easy handle, which is included on both sides of the rows
+-- below.
 local function handles(url)
   local one = floor .. url .. "/small %d"
   local b = each(instructions, one, 200, 2200)

@@ -1,6 +1,6 @@
---- Hosts with several addresses: each is tried within timeout.connect. In
--- processes of their own, for which "host.many" has the addresses that a spec
--- names.
+--- Hosts with several addresses: each address is tried within timeout.connect.
+-- Each spec runs in a process of its own, in which "host.many" has the
+-- addresses that the spec names.
 
 local support = require "spec.support"
 
@@ -10,7 +10,7 @@ local prelude = [[
   local posix = require "posix_support"
   local http = require "curlew"
   local port, seconds = arg[1], tonumber(arg[2])
-  local function deafen(...) -- they answer neither yes nor no
+  local function deafen(...) -- they neither accept nor refuse
     for _, ip in ipairs { ... } do posix.deafen(ip, tonumber(port)) end
   end
   local function fetch(options)
@@ -27,8 +27,8 @@ describe("A host with several addresses", function()
   setup(function() server = support.server() end)
   teardown(function() server:close() end)
 
-  -- What the script prints, for which the host has these addresses. 127.0.0.1
-  -- is the server; on other ones of 127.0.0.0/8 the port is refused.
+  -- Returns what the script prints if the host has these addresses. 127.0.0.1
+  -- is the server; other addresses of 127.0.0.0/8 refuse the port.
   local function run(addresses, script, seconds)
     server:reset():reply(OK)
     local kind, code, out, err = support.run(prelude .. script, {

@@ -1,7 +1,7 @@
---- Nothing that a server offers or refuses decides what becomes of the next
--- request: random sequences of requests with all kinds of credentials, in one
--- process, against servers that challenge in different ways. Each outcome is
--- that of a fresh process. CURLEW_SEED repeats a sequence.
+--- No offer or refusal of a server has an effect on the next request. Random
+-- sequences of requests with all kinds of credentials are made in one process,
+-- to servers that challenge in different ways. Each outcome equals that of a
+-- fresh process. CURLEW_SEED repeats a sequence.
 
 local support = require "spec.support"
 
@@ -22,9 +22,9 @@ end
 
 local BASIC = 'Basic realm="basic"'
 
--- Servers that say the same to whatever is asked; 'nonce' is that of the
--- challenge that is to be answered.
-local mutes = {
+-- Servers with a fixed answer to every request; 'nonce' is that of the
+-- challenge that has to be answered.
+local fixed_servers = {
   open = { status = 200, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" },
   bare = { status = 401, refusal(401) },
   basic = { status = 401, refusal(401, BASIC) },
@@ -41,8 +41,8 @@ local mutes = {
   proxy = { status = 407, refusal(407, BASIC, digest "proxy") },
 }
 
--- httpbin checks what it is told; it lets these in.
-local keepers = {
+-- Paths of httpbin, which checks the credentials and accepts these.
+local httpbin_paths = {
   ["/basic-auth/u/p"] = { basic = true, userinfo = true, netrc = true },
   ["/hidden-basic-auth/u/p"] = { basic = true, userinfo = true, netrc = true,
     others = 404 },
@@ -53,7 +53,7 @@ local keepers = {
     bearer = true }, -- any Authorization will do
 }
 
--- What is sent at once; false: nothing.
+-- The Authorization line of the first request; false: none.
 local kinds = {
   none = false, digest = false, eve = false, -- with another password
   basic = "Basic dTpw", userinfo = "Basic dTpw", netrc = "Basic dTpw",
@@ -61,15 +61,15 @@ local kinds = {
 }
 
 local names, paths, kind_names = {}, {}, {}
-for name in pairs(mutes) do names[#names + 1] = name end
-for path in pairs(keepers) do paths[#paths + 1] = path end
+for name in pairs(fixed_servers) do names[#names + 1] = name end
+for path in pairs(httpbin_paths) do paths[#paths + 1] = path end
 for kind in pairs(kinds) do kind_names[#kind_names + 1] = kind end
 table.sort(names)
 table.sort(paths)
 table.sort(kind_names)
 
--- One process: each line of input is a request, each line of output what became
--- of it. Credentials are a request's own or its client's.
+-- The script of one process: each line of input is a request, each line of
+-- output its outcome. Credentials belong to the request or to its client.
 local SCRIPT = [[
   local http = require "curlew"
   local auths = { basic = { basic = { "u", "p" } },
@@ -111,19 +111,20 @@ end
 local servers
 setup(function()
   servers = {}
-  for name in pairs(mutes) do servers[name] = support.server() end
+  for name in pairs(fixed_servers) do servers[name] = support.server() end
 end)
 teardown(function()
   for _, server in pairs(servers) do server:close() end
 end)
 before_each(function()
-  for name, mute in pairs(mutes) do
+  for name, fixed in pairs(fixed_servers) do
     servers[name]:reset()
-    servers[name]:script { { loop = { "request", { send = mute[1] } } } }
+    servers[name]:script { { loop = { "request", { send = fixed[1] } } } }
   end
 end)
 
--- What a server got: the line as it is, of a digest its nonce and realm.
+-- Returns the Authorization that a server received; of digest its nonce and
+-- realm.
 local function authorization(bytes)
   local value = bytes:match("\r\nAuthorization: ([^\r]*)\r\n")
   if not value then return false end
@@ -135,10 +136,10 @@ end
 local function is_digest(kind) return kind == "digest" or kind == "eve" end
 
 -- The lines of Authorization that a fresh process sends.
-local function expect(lines, mute, kind)
+local function expect(lines, fixed, kind)
   lines[#lines + 1] = kinds[kind]
-  if is_digest(kind) and mute.nonce then
-    lines[#lines + 1] = ("realm of %s, %s"):format(mute.nonce, mute.nonce)
+  if is_digest(kind) and fixed.nonce then
+    lines[#lines + 1] = ("realm of %s, %s"):format(fixed.nonce, fixed.nonce)
   end
 end
 
@@ -154,31 +155,32 @@ end
 
 local function pick(list) return list[math.random(#list)] end
 
--- A step at a server that always says the same; its model is in 'expected'.
-local function add_mute(steps, expected, form, kind)
+-- Adds a step at a server with a fixed answer; 'expected' gets the predicted
+-- lines.
+local function add_fixed(steps, expected, form, kind)
   local name = pick(names)
-  expect(expected[name], mutes[name], kind)
+  expect(expected[name], fixed_servers[name], kind)
   steps[#steps + 1] = { ("%s %s GET %s/"):format(form, kind,
-    servers[name].url), tostring(mutes[name].status) }
+    servers[name].url), tostring(fixed_servers[name].status) }
 end
 
-local function add_keeper(steps, form, kind)
+local function add_httpbin(steps, form, kind)
   local path = pick(paths)
-  local keeper = keepers[path]
-  local status = keeper[kind] and 200 or keeper.others or 401
+  local known = httpbin_paths[path]
+  local status = known[kind] and 200 or known.others or 401
   steps[#steps + 1] = { ("%s %s GET %s%s"):format(form, kind,
     support.httpbin().url, path), tostring(status) }
 end
 
 local function make_steps(count)
   local steps, expected = {}, {}
-  for name in pairs(mutes) do expected[name] = {} end
+  for name in pairs(fixed_servers) do expected[name] = {} end
   for _ = 1, count do
     local form, kind = pick { "request", "client" }, pick(kind_names)
     if math.random() < 0.85 then
-      add_mute(steps, expected, form, kind)
+      add_fixed(steps, expected, form, kind)
     else
-      add_keeper(steps, form, kind)
+      add_httpbin(steps, form, kind)
     end
   end
   return steps, expected
@@ -199,16 +201,16 @@ describe("Requests with all kinds of credentials", function()
     assert_sent(expected, seed)
   end)
 
-  -- The model that the sequences are held against, by what fresh processes do.
+  -- Checks the model of the sequences against fresh processes.
   for _, kind in ipairs(kind_names) do
     it("are modelled as a fresh process has them: " .. kind, function()
       local expected = {}
       for _, name in ipairs(names) do
         expected[name] = {}
-        expect(expected[name], mutes[name], kind)
+        expect(expected[name], fixed_servers[name], kind)
         local outcome = run { ("request %s GET %s/"):format(kind,
           servers[name].url) }
-        assert.same({ tostring(mutes[name].status) }, outcome)
+        assert.same({ tostring(fixed_servers[name].status) }, outcome)
       end
       assert_sent(expected, 0)
     end)

@@ -527,8 +527,8 @@ describe("auth.digest", function()
     assert.not_matches("p:", server:request(2):match("Authorization[^\r]*"))
   end)
 
-  -- The quoted string of the uri would end at a quotation mark, and hold an
-  -- escape where a backslash stands.
+  -- Unencoded, a quotation mark would end the quoted string of the uri, and a
+  -- backslash would be an escape.
   it("names the target as it is sent, encoded", function()
     server:replies(challenge(), OK)
     assert(http.fetch(server.url .. '/{a}?q=", x="y\\', options))

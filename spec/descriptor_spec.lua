@@ -1,5 +1,5 @@
---- Descriptors: none of curlew's and libcurl's is one of stdio's, and none is
--- inherited by programs that are executed. In processes of their own.
+--- Descriptors: no descriptor of curlew or libcurl is 0, 1 or 2, and executed
+-- programs inherit none. Each spec runs in a process of its own.
 
 local support = require "spec.support"
 
@@ -14,7 +14,7 @@ local prelude = [[
     out:write(table.concat({ ... }, "\t"), "\n")
     out:close()
   end
-  -- What the numbers of stdio are.
+  -- Prints which files have the numbers 0, 1 and 2.
   local function say_stdio()
     local fds = posix.fds()
     say(fds[0] or "closed", fds[1] or "closed", fds[2] or "closed")
@@ -43,7 +43,7 @@ describe("Descriptors", function()
     return file:read("a")
   end
 
-  -- The first lines of what the server got.
+  -- The request lines that the server received.
   local function asked()
     local lines = {}
     for i, request in ipairs(server:requests()) do

@@ -62,7 +62,7 @@ local function authorization(bytes)
   return bytes:match("\r\nAuthorization: ([^\r]*)\r\n") or false
 end
 
--- The nonce that each request answers; false: it has no Authorization.
+-- The nonces that the requests answer; false: a request without Authorization.
 local function nonces(server)
   local list = {}
   for i, bytes in ipairs(server:requests()) do

@@ -567,7 +567,8 @@ describe("The words of an error say what is at fault", function()
   for what, case in pairs {
     ["no HTTP"] = { code = "protocol", send = "SSH-2.0-OpenSSH_9.2\r\n\r\n",
       words = "the answer is not HTTP" },
-    ["no answer"] = { code = "closed", words = "closed before there was a" },
+    ["no answer"] = { code = "closed",
+      words = "closed before a response was received" },
     ["no last chunk"] = { code = "truncated", words = "before the last chunk",
       send = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         .. "2\r\nok\r\n" },
@@ -589,6 +590,7 @@ describe("The words of an error say what is at fault", function()
     server:script { "request", "close" }
     local err = failure("https://name.none/", { proxy = server.url })
     assert.equal("proxy", err.code)
-    assert.matches("closed the connection instead of", err.message, 1, true)
+    assert.matches("closed the connection without an answer", err.message, 1,
+      true)
   end)
 end)

@@ -511,7 +511,8 @@ describe("A finalizer while the state is closed", function()
   before_each(function() server = forgetful_server() end)
   after_each(function() server:close() end)
 
-  -- Its finalizer is the last of all: it is older than curlew.
+  -- The finalizer of this object runs last, because it was set before curlew
+  -- was loaded.
   local older = [[
     local function open_descriptors()
       local n = 0

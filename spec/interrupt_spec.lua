@@ -1,9 +1,10 @@
---- Interrupts: an error that a debug hook raises at any instruction, and that
--- the program catches. Each sweep runs in a child, which a hang cannot outlive.
+--- Interrupts: a debug hook raises an error at any instruction, and the program
+-- catches it. Each sweep runs in a child process, so that a hang cannot stop
+-- the specs.
 
 local support = require "spec.support"
 
--- What all sweeps share. sweep(mask, from, to, f, check) calls f(k) with a hook
+-- Shared by all sweeps. sweep(mask, from, to, f, check) calls f(k) with a hook
 -- that raises once, at the k-th event after arm(), and then check(k, hit).
 local SWEEP = [[
   local http = require "curlew"
@@ -96,7 +97,7 @@ describe("An interrupt while a scope is left", function()
     ]]))
   end)
 
-  -- The call hook raises instead of that call: nothing of curlew runs then.
+  -- The call hook raises before __close is called, so no code of curlew runs.
   it("by a call hook does so but for the call of __close itself #builtin",
     function()
       assert.equal("", swept(200, LEAVING .. [[
@@ -186,7 +187,7 @@ describe("An interrupt while tasks run", function()
           debug.sethook()
         end)
         assert(ok or err == "interrupted", err)
-        -- a task inherits the hook of its maker: it may be interrupted itself
+        -- a task inherits the hook of its creator and may be interrupted too
         ok, err = pcall(s.wait, s)
         assert(ok or err == "interrupted", err)
         if ok then

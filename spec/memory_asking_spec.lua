@@ -1,6 +1,6 @@
---- Each allocation of Lua's fails once, one after the other, in a script that
--- makes requests: never a crash, never a descriptor left, and the count
--- invariant holds.
+--- Each allocation of Lua fails once, one after the other, in a script that
+-- makes requests. The script never crashes and leaves no descriptor, and the
+-- count invariant holds.
 
 local support = require "spec.support"
 local memory = require "spec.support.memory"
@@ -10,7 +10,7 @@ local http = require "curlew"
 local core = require "curlew.core"
 local url, secure, ca, refused, both, pin = ...
 
--- What ought to fail for another reason than memory.
+-- Checks the code of an error that is not caused by memory.
 local function fails_with(code, r, err)
   assert(r == nil)
   if err.code ~= code then error(err) end

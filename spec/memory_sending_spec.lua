@@ -1,6 +1,6 @@
---- Each allocation of Lua's fails once, one after the other, in a script that
--- sends bodies and downloads: never a crash, never a descriptor left, and the
--- count invariant holds.
+--- Each allocation of Lua fails once, one after the other, in a script that
+-- sends bodies and downloads. The script never crashes and leaves no
+-- descriptor, and the count invariant holds.
 
 local support = require "spec.support"
 local memory = require "spec.support.memory"

@@ -7,7 +7,7 @@ local json = require "curlew.json"
 local multipart = require "curlew.multipart"
 local support = require "spec.support"
 
--- Doubles of all sizes; the same ones in each run.
+-- Doubles of all sizes, the same in each run.
 local function some_floats()
   local floats, seed = {}, 42
   local function random()
@@ -45,7 +45,7 @@ local function decoded(text)
   end))
 end
 
--- How each writes one number.
+-- Functions that write one number in each format.
 local writers = {}
 
 function writers.form(n)
@@ -171,7 +171,7 @@ describe("A number in JSON", function()
 end)
 
 describe("A locale with a decimal comma", function()
-  -- Made here: the machine need not have one.
+  -- The specs make the locale, since the machine may have none.
   local function make_locale()
     local folder = support.folder()
     local path = folder .. "/de_DE.UTF-8"

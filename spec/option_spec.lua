@@ -36,7 +36,8 @@ local NOT_FOUND = { "request", { send = "HTTP/1.1 404 Not Found\r\n"
 local LATER = { "request", { send = "HTTP/1.1 503 Later\r\n"
   .. "Retry-After: 0\r\nContent-Length: 0\r\n\r\n" },
   "request", { send = OK }, "close" }
--- Each request is challenged: no answer may depend on another's challenge.
+-- Each request is challenged, since no answer may depend on the challenge of
+-- another request.
 local CHALLENGE = { { loop = { "request", { send = "HTTP/1.1 401 No\r\n"
   .. "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n"
   .. "Content-Length: 0\r\n\r\n" } } } }

@@ -1,6 +1,6 @@
---- Bytes of a body that are still owed when the answer is complete: their
--- connection is never used again, or its server would read the next request as
--- the rest of this one.
+--- Unsent bytes of a body when the answer is complete: the connection is never
+-- used again, because the server would read the next request as the rest of the
+-- body.
 
 local support = require "spec.support"
 local http = require "curlew"
@@ -10,7 +10,7 @@ local LARGE = 200 * 1024 -- more than goes out with the header lines
 
 local server, folder
 
--- Nothing here takes long, or it would take for ever.
+-- No request here takes long; a fault would wait for ever.
 local client
 
 setup(function() folder = support.folder() end)
@@ -44,7 +44,7 @@ local function giving(bytes)
   end
 end
 
--- Options of a body, each time anew.
+-- Functions that make the options of a body anew.
 local bodies = {
   ["a text"] = function() return { body = "text" } end,
   ["a large text"] = function() return { body = ("x"):rep(LARGE) } end,
@@ -67,8 +67,8 @@ local function put(url, options, more)
   return client:fetch(url, options)
 end
 
--- The request is answered after its head; what follows on its connection is
--- recorded byte by byte. Another follows.
+-- The server answers the request after its head, records what follows on the
+-- connection byte by byte, and gets another request.
 local function answered_early(bytes, options, more)
   server:script { "head", { send = bytes }, { loop = { { take = 1 } } } }
   server:script { "request", { send = OK }, { loop = { { take = 1 } } } }
@@ -79,7 +79,7 @@ local function answered_early(bytes, options, more)
   return page
 end
 
--- The second request came whole, on another connection, and nothing else did.
+-- Checks that the second request came complete, alone on another connection.
 local function assert_apart()
   assert.equal(2, server:connections())
   server:closed(1)

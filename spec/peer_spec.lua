@@ -397,7 +397,8 @@ describe("A response whose", function()
   end)
 
   -- With libcurl before 8.1.1 a handle that has served a response writes to
-  -- freed memory here. A process of its own shows the crash as a status.
+  -- freed memory here. The spec runs in a process of its own, whose status
+  -- shows a crash.
   local function each_is_refused(steps, source)
     server:script(steps)
     local kind, code, out = support.run([[
@@ -808,8 +809,8 @@ end)
 
 -- ---- cut over TLS ----
 
--- Where nothing but the end of the connection ends a body, a close_notify says
--- that it is whole (truncated_spec.lua).
+-- If only the end of the connection ends a body, a close_notify shows that the
+-- body is complete (truncated_spec.lua).
 describe("Over TLS a cut", function()
   local open = OK .. "\r\nhel"
   local points = {

@@ -1,5 +1,5 @@
---- What a peer chooses and a person reads: no control character and no byte
--- that is not UTF-8 reaches a message, a report or a trace.
+--- Text from a peer: no control character and no byte that is not UTF-8 reaches
+-- a message, a report or a trace.
 
 local support = require "spec.support"
 local http = require "curlew"
@@ -25,7 +25,7 @@ local function redirect(to)
     .. "\r\n\r\n"
 end
 
--- [what it is in] = response, and the code of its error
+-- [place of the hostile text] = response, and the code of its error
 local ANSWERS = {
   ["a reason"] = { "HTTP/1.1 500 " .. HOSTILE
     .. "\r\nContent-Length: 0\r\n\r\n", "status" },

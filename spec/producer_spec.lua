@@ -456,7 +456,7 @@ describe("A function that has a say", function()
     local page, err = put(giver { "text", "more", "rest" })
     assert.is_nil(page)
     assert.same({ "closed", false }, { err.code, err.retryable })
-    assert.matches("its body can be had only once", err.message, 1, true)
+    assert.matches("its body can be read only once", err.message, 1, true)
     assert.equal(3, #server:requests())
   end)
 

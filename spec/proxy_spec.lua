@@ -278,8 +278,8 @@ end)
 
 -- ---- answers to CONNECT ----
 
--- In a process of its own, which can be killed: what libcurl reads of such an
--- answer it reads in one call.
+-- The specs run in a process that can be killed, because libcurl reads such an
+-- answer in one call.
 describe("An answer to CONNECT", function()
   local server
   setup(function() server = support.server() end)
@@ -437,9 +437,8 @@ describe("The environment's proxy", function()
     name = name:gsub("%s", "")
     local script = ""
     local hosts = { "0.0.0.0", "0", "127.0.0.1.", "127.1.", "localhost.",
-      "[::]", "[0:0::1]",
-      "[::ffff:127.0.0.1]", "[::ffff:7f00:5]", "[::ffff:0.0.0.0]",
-      "app.localhost.", name, name .. ".", name:upper() }
+      "[::]", "[0:0::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:5]",
+      "[::ffff:0.0.0.0]", "app.localhost.", name, name .. ".", name:upper() }
     for _, host in ipairs(hosts) do
       script = script .. ("try('http://%s:1/')\n"):format(host)
     end

@@ -439,7 +439,7 @@ describe("A user in a url", function()
     assert.equal(V, follow("http://v@HERE/x"))
   end)
 
-  -- By a proxy: there need be no address with a zone.
+  -- Through a proxy, so that no address with a zone is needed.
   for location, kept in pairs { ["http://[fe80::1%25a]/x"] = UP,
     ["http://[fe80::1%25b]/x"] = false, ["http://[fe80::1]/x"] = false,
     ["/x"] = UP } do

@@ -1,5 +1,6 @@
 --- An upload that is refused before it has been read: the server answers and
--- resets the connection, so that the next write fails. The answer is returned.
+-- resets the connection, so that the next write fails. The answer is returned
+-- all the same.
 
 local support = require "spec.support"
 local http = require "curlew"
@@ -32,7 +33,7 @@ local bodies = {
   end,
 }
 
--- How many of the runs brought the answer.
+-- The number of runs that returned the answer.
 local function count(server, make)
   local ca, told = support.certificates().ca, 0
   server:script { "head", { send = TOO_LARGE }, "reset" }
@@ -58,8 +59,8 @@ for kind, make in pairs(bodies) do
       assert.equal(RUNS, count(server, make))
     end)
 
-    -- Nothing keeps a reset from coming between a look and a write; and what
-    -- libcurl has gathered of a form it writes without asking again.
+    -- A reset can always come between the check and the write, and libcurl
+    -- writes the gathered bytes of a form without asking again.
     if kind ~= "parts" then
       it("is returned over plain HTTP, but for a rare race", function()
         local server <close> = support.server()

@@ -1,6 +1,6 @@
---- What is sent twice without a retry: a request on a used connection that its
--- server closes without an answer. Only a method whose repetition does no harm
--- (RFC 9110 section 9.2.2), or a request that the server has not processed.
+--- Requests that are sent twice without a retry: a reused connection ends
+-- without an answer. Only a request that is idempotent (RFC 9110 section
+-- 9.2.2), or that the server has not processed, is sent again.
 
 local support = require "spec.support"
 local h2 = require "spec.support.http2"
@@ -36,7 +36,7 @@ local function ask(method, options)
   return client:fetch(server.url .. "/asked", options)
 end
 
--- A connection that stands, whose next request is read and not answered.
+-- Opens a connection whose next request is read and not answered.
 local function spoil(ending)
   server:script { "request", OK, "request", ending }
   server:script { { loop = { "request", OK } } }
@@ -178,7 +178,7 @@ end)
 describe("After a 417 a body of which a part was sent", function()
   before_each(function() start() end)
 
-  -- libcurl waits a second for 100, and begins to send.
+  -- libcurl waits a second for 100 and then begins to send.
   local function begun(options)
     server:script { "head", { take = 70000 }, { send = "HTTP/1.1 417 No\r\n"
       .. "Content-Length: 0\r\n\r\n" }, "close" }
@@ -187,7 +187,7 @@ describe("After a 417 a body of which a part was sent", function()
     return ask("PUT", options)
   end
 
-  -- More than the sockets of both sides hold.
+  -- A text that is larger than the socket buffers of both sides.
   local text = ("0123456789"):rep(2000000)
 
   local function assert_whole()

@@ -1,4 +1,4 @@
---- download: what becomes of a part when the server refuses the request for the
+--- download: the fate of a part when the server refuses the request for the
 -- rest of the file.
 
 local support = require "spec.support"
@@ -26,7 +26,7 @@ local function names()
   return out
 end
 
--- Two of one size, of which no byte of one can be taken for the other's.
+-- Two bodies of the same size that differ in every byte.
 local SIZE, CUT = 200000, 100000
 local A, B = ("a"):rep(SIZE), ("b"):rep(SIZE)
 local FIRST = CUT - 1 -- the last byte is asked for again
@@ -40,7 +40,7 @@ local function response(status, body, lines)
   return table.concat(out, "\r\n") .. "\r\n\r\n" .. body
 end
 
--- The first 'n' bytes of all of it, then the connection ends.
+-- A response with all of the body, cut after 'n' bytes of it.
 local function cut(body, n, lines)
   return response("200 OK", body, lines):sub(1, n - #body - 1)
 end
@@ -52,7 +52,8 @@ local function rest(body, first, lines)
   return response("206 Partial Content", body:sub(first + 1), all)
 end
 
--- Answers in turn, on a connection each; the last one repeats.
+-- Sends the answers one after the other, each on its own connection; the last
+-- one repeats.
 local function answer(...)
   server:reset()
   for _, bytes in ipairs { ... } do server:reply(bytes) end

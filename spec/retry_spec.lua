@@ -264,7 +264,8 @@ describe("Retry-After", function()
     assert.equal("ok", assert(http.fetch(server.url, { retry = 1 })).body)
   end)
 
-  -- Rounded up, 1.5 s are over the limit; read as nonsense, they are none.
+  -- Rounded up, 1.5 s exceeds the limit; if the text were ignored, there would
+  -- be a retry.
   it("may have a fraction, which is rounded up", function()
     server:replies(answer(503, "Retry-After: 1.5\r\n", "later"), OK)
     local page = assert(http.fetch(server.url,

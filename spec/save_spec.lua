@@ -256,8 +256,8 @@ describe("save to a named pipe", function()
     assert.equal(0, (support.command("mkfifo", path)))
   end)
 
-  -- Opens the pipe, makes the file "opened", and when it is told to reads what
-  -- comes into the file "out", and says that it has.
+  -- Starts a process that opens the FIFO, creates the file "opened", and then
+  -- on request copies the FIFO into the file "out" and reports the end.
   local function new_reader()
     return assert(support.posix.spawn { "sh", "-c", [[
       exec 3<"$0/pipe"
@@ -272,14 +272,14 @@ describe("save to a named pipe", function()
     reader:close_stdin()
   end
 
-  -- More than a pipe holds, however large it is made, and in no block twice.
+  -- A body that exceeds the capacity of every pipe and repeats no block.
   local function large()
     local blocks = {}
     for i = 1, 3000 do blocks[i] = ("%07d\n"):format(i):rep(128) end
     return table.concat(blocks)
   end
 
-  -- Rounds until it has come to be.
+  -- Runs the tasks until the condition holds.
   local function rounds(tasks, is)
     for _ = 1, 2000 do
       if is() then return end

@@ -13,8 +13,8 @@ local function read_file(path)
   return file:read("a")
 end
 
--- "resumed" or "new": nginx closes each connection after its response. An idle
--- connection of another file's is used up first.
+-- Returns "resumed" or "new". nginx closes each connection after its response.
+-- An idle connection of another spec file is used up first.
 local function connect(options, listener)
   options.ca = options.ca or certificates.ca
   local page
@@ -63,7 +63,7 @@ describe("A TLS session", function()
   end)
 end)
 
--- A process of its own for each pair, so that no other session is there.
+-- Each pair runs in a process of its own, so that there is no other session.
 local APART = [[
 local http = require "curlew"
 local url, ca, cert, key, encrypted, password, other_cert, other_key, pin,

@@ -128,7 +128,8 @@ describe("timeout.first_byte", function()
   end)
 end)
 
--- Calls f while the server passes its "wait" n times, with pauses.
+-- Calls f while the server continues n times after its "wait" steps, with
+-- pauses.
 local function while_it_goes_on(n, f, ...)
   local scope <close> = http.scope()
   local task = scope:spawn(f, ...)

@@ -504,8 +504,8 @@ describe("A client's certificate", function()
       cert = mine.cert, key = mine.key } }))
   end)
 
-  -- In half of the runs the server's alert is lost, since it has not read the
-  -- request when it closes.
+  -- In half of the runs the alert of the server is lost, since the server
+  -- closes before it has read the request.
   it("that is asked for is never a closed connection #long", function()
     local server <close> = support.server { tls = certificates.good,
       asks = certificates.ca }

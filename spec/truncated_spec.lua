@@ -1,7 +1,7 @@
---- Where nothing in a response says where its body ends: a cut is `truncated`,
--- a body that has come whole is a success, however it is read. Over HTTP/2 the
--- end of the stream ends such a body; over HTTP/1 the end of the connection,
--- which over TLS a close_notify announces.
+--- Responses that do not declare the end of their body: a cut body is
+-- `truncated`, a complete one is a success, however it is read. Over HTTP/2 the
+-- end of the stream ends such a body. Over HTTP/1 the end of the connection
+-- does, which over TLS a close_notify announces.
 
 local support = require "spec.support"
 local h2 = require "spec.support.http2"
@@ -86,7 +86,7 @@ end
 
 local FIELD = h2.fields { { "x-a", "b" } }
 
--- Each makes the client end the connection (RFC 9113 section 5.4.1).
+-- Errors that make the client end the connection (RFC 9113 section 5.4.1).
 local connection_errors = {
   ["SETTINGS of a wrong length"] = h2.frame("SETTINGS", 0, "12345", 0),
   ["SETTINGS of a stream"] = h2.frame("SETTINGS", 0, ""),
@@ -131,8 +131,8 @@ local connection_errors = {
   ["HTTP/1.1"] = "HTTP/1.1 200 OK\r\n\r\n",
 }
 
--- How the bytes before the fault and the fault itself come. With "hold" the
--- server waits for the client to close.
+-- Ways to deliver the bytes before the fault and the fault itself. With "hold"
+-- the server waits until the client closes.
 local function together(before, fault)
   return { { send = before .. fault }, "close" }
 end
@@ -152,10 +152,10 @@ local TRAILERS = h2.headers(nil, { { "x-t", "1" } }, true)
 local PING = h2.frame("PING", 0, "12345678", 0)
 local GOAWAY = h2.goaway(1)
 
--- What ends the stream; the body that it makes of BEGIN.
+-- Frames that end the stream, and the body that BEGIN and the frame make.
 local ends = { [EMPTY] = "abc", [LAST] = "abcdef", [TRAILERS] = "abc" }
 
--- What a server may say behind the end of the stream.
+-- Frames that a server may send after the end of the stream.
 local farewells = {
   nothing = "", GOAWAY = GOAWAY, PING = PING,
   ["GOAWAY and PING"] = GOAWAY .. PING,
@@ -221,8 +221,8 @@ describe("Over HTTP/2 a body without a length", function()
     while lasts() do support.posix.nap(0.001) end
   end
 
-  -- libcurl before 8.1.0 takes it for a clean end: with the end of the
-  -- connection right behind it, it can be told from one.
+  -- libcurl before 8.1.0 takes the reset for a clean end of the stream. The
+  -- reset is recognized only if the connection ends directly after it.
   it("is truncated by RST_STREAM (NO_ERROR) and the end", function()
     for _, version in ipairs { "1.2", "1.3" } do
       for _, ending in ipairs { "close", "cut" } do
@@ -241,7 +241,7 @@ describe("Over HTTP/2 a body without a length", function()
     end
   end)
 
-  -- libcurl keeps it, and the next request would go out on it.
+  -- libcurl keeps the connection, and would send the next request on it.
   it("whose connection ends with it has it used no more", function()
     for _, ending in ipairs { "close", "cut" } do
       server:reset()
@@ -310,7 +310,7 @@ describe("Over HTTP/2 a body without a length", function()
     end
   end)
 
-  -- The connection is closed in any case: what closes it says nothing.
+  -- The connection is closed in any case, so its end proves nothing.
   it("is judged where no connection is to be kept", function()
     local limits = http.limits()
     http.limits { idle_connections = 0 }
@@ -378,8 +378,8 @@ describe("Over HTTP/2 a body without a length", function()
   end)
 end)
 
--- nginx ends the connection behind the only request that it may bring; what it
--- compresses has no length.
+-- nginx closes the connection after its first request. A compressed body has no
+-- length.
 describe("nginx with one request a connection", function()
   for name, listener in pairs { ["HTTP/2"] = "https2_single",
     ["HTTP/1.1"] = "https_single" } do

@@ -226,7 +226,8 @@ describe("Ctrl-C", function()
     assert.not_matches("leak", err)
   end)
 
-  -- Hooks for everything, as Ctrl-C sets one: of a profiler, of a limit.
+  -- Hooks for all events, as Ctrl-C sets one: those of a profiler and of a
+  -- limit.
   local hooked = [[
     local http = require "curlew"
     local posix = require "posix_support"

@@ -1,5 +1,5 @@
---- An upload over HTTP/2 whose server does not open its windows: it rests, and
--- goes on as soon as they are opened.
+--- An upload over HTTP/2 whose server keeps its windows closed: the upload
+-- takes no processor time, and goes on when the windows are opened.
 
 local support = require "spec.support"
 local h2 = require "spec.support.http2"
@@ -47,7 +47,7 @@ end
 
 for kind, make in pairs(bodies) do
   describe("An upload of " .. kind .. " without a window", function()
-    -- A loop that is never at rest takes nearly all of the time.
+    -- A busy loop takes nearly all of the time.
     it("takes next to no processor time", function()
       local seconds = 2
       server:script { "request", "hold" }
@@ -74,7 +74,7 @@ for kind, make in pairs(bodies) do
         page = assert(client:fetch(server.url, options))
       end)
       repeat http.sleep(0.01) until #server:requests() == 1
-      http.sleep(0.3) -- it rests
+      http.sleep(0.3) -- the windows are closed
       server:go()
       task:wait()
       assert.equal("ok", page.body)

@@ -139,10 +139,9 @@ static CURLcode apply_verify(CURL *easy, bool verify) {
   return rc;
 }
 
-/* Only netrc's credentials are libcurl's to send. Everything else is a header
-** line of our own (authorization), and libcurl must not authenticate: it keeps
-** in the easy handle what a server has offered, and lets that decide what
-** becomes of the next request. */
+/* libcurl sends the credentials of netrc only. All others are sent as a header
+** line (authorization), and libcurl must not authenticate: it keeps the offers
+** of a server in the easy handle and applies them to the next request. */
 static CURLcode apply_netrc(CURL *easy, bool netrc) {
   CURLcode rc = curl_easy_setopt(easy, CURLOPT_HTTPAUTH,
                                  netrc ? CURLAUTH_BASIC : CURLAUTH_NONE);
@@ -153,9 +152,9 @@ static CURLcode apply_netrc(CURL *easy, bool netrc) {
   return rc;
 }
 
-/* Without a choice of the user's the environment's; where that has none,
-** libcurl need not look for one at each request. A SOCKS proxy cannot ask for
-** GSSAPI: libcurl blocks while it negotiates that. */
+/* Without the option the environment's proxy is used; if there is none, libcurl
+** need not look for one at each request. GSSAPI is not offered to a SOCKS
+** proxy, because libcurl blocks while it negotiates. */
 static CURLcode apply_proxy(CURL *easy, const char *proxy) {
   if (!proxy && !cw_route_environment()) proxy = "";
   CURLcode rc = curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
@@ -187,7 +186,7 @@ static CURLcode apply_ip(CURL *easy, const cw_value *value) {
   return curl_easy_setopt(easy, CURLOPT_IPRESOLVE, version);
 }
 
-/* At least one: to libcurl 0 is its default. */
+/* At least 1, because libcurl takes 0 for its default. */
 static long milliseconds(double seconds) {
   long ms = (long)(seconds * 1000 + 0.5);
   return ms > 0 ? ms : 1;
@@ -222,8 +221,8 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
     return curl_easy_setopt(easy, CURLOPT_CONNECT_TO,
                             cw_settings_lines(own, defaults, id));
   case CW_OPT_TIMEOUT_CONNECT:
-    /* makes libcurl share the time out between the addresses of a host: with
-    ** more time than ours the last ones would not be tried */
+    /* libcurl divides this time between the addresses of a host. With more time
+    ** than timeout.connect the last addresses would not be tried. */
     return curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                             milliseconds(number));
   case CW_OPT_TLS_CA:

@@ -12,9 +12,9 @@
 CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
                       const cw_settings *defaults);
 
-/* Rows that decide, together, which hosts no proxy of the environment is for:
-** to be followed by cw_apply_exempt, which says whether one of these proxies
-** may be used at all. */
+/* Rows that together decide which hosts are exempt from the environment's
+** proxies. After a change of them cw_apply_exempt must be called;
+** '*environment' tells whether one of these proxies may be used. */
 static const uint64_t CW_ROWS_OF_PROXIES =
   (uint64_t)1 << CW_OPT_PROXY | (uint64_t)1 << CW_OPT_RESOLVE;
 CURLcode cw_apply_exempt(CURL *easy, const cw_settings *own,

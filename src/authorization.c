@@ -19,7 +19,7 @@ static const cw_value *fields_of(const cw_request *r) {
   return cw_settings_find(&r->own, r->defaults, CW_OPT_HEADERS);
 }
 
-/* Most requests have none; to find that out is cheap. */
+/* A cheap check, since most requests have no credentials. */
 static bool may_have_credentials(const cw_request *r) {
   static const uint64_t rows = (uint64_t)1 << CW_OPT_AUTH_BASIC |
                                (uint64_t)1 << CW_OPT_AUTH_BEARER |
@@ -27,8 +27,7 @@ static bool may_have_credentials(const cw_request *r) {
   return ((r->own.set | r->defaults->set) & rows) || cw_url_userinfo(r->url);
 }
 
-/* Whether the program says itself what Authorization is, or that there is
-** none. */
+/* Whether the program sets the header Authorization itself, or removes it. */
 static bool has_own_line(const cw_request *r) {
   static const cw_text name = {"authorization", 13};
   const cw_value *fields = fields_of(r);
@@ -69,8 +68,8 @@ static bool make_userinfo(const cw_request *r, char **line) {
   return ok;
 }
 
-/* An option is preferred to the user of the url. '*line' stays NULL where there
-** is nothing to say, or libcurl says it (netrc). False: out of memory. */
+/* Options win over the userinfo of the url. '*line' stays NULL if there are no
+** credentials, or if libcurl sends them (netrc). False: out of memory. */
 static bool make_authorization(const cw_request *r, char **line) {
   const char *basic = text_of(r, CW_OPT_AUTH_BASIC);
   const char *token = text_of(r, CW_OPT_AUTH_BEARER);
@@ -96,7 +95,7 @@ static const struct curl_slist *usual_lines(const cw_request *r) {
   return cw_settings_lines(&r->own, r->defaults, CW_OPT_HEADERS);
 }
 
-/* A probe has no content that could be expected. */
+/* A probe has no content, so it must not send Expect. */
 static bool is_left_out(const cw_request *r, const char *line) {
   return r->rounds.probes && strncasecmp(line, "expect:", 7) == 0;
 }
@@ -114,8 +113,8 @@ static void append_node(struct curl_slist *nodes, size_t *n, char *text) {
   ++*n;
 }
 
-/* Copies the nodes of the list, not their texts: it belongs to settings that
-** several requests share. */
+/* Copies the nodes of the list but not their texts, because the list belongs to
+** settings that several requests share. */
 bool cw_authorization_lines(const cw_request *r, cw_round_lines *lines) {
   size_t n = 0;
   if (!may_have_credentials(r)) return true;
@@ -146,15 +145,15 @@ static bool has_content(const cw_request *r) {
   return r->content.kind != CW_CONTENT_NONE;
 }
 
-/* The content is left out of the first round, since the server will refuse it
-** as a rule and it may be large, or a function's that can be called only
-** once. */
+/* The first round of digest has no content: the server usually refuses it, and
+** the content may be large or a function that can be called only once. */
 void cw_authorization_begin(cw_request *r) {
   cw_request_end_rounds(r);
   r->rounds.probes = has_content(r) && goes_in_rounds(r);
 }
 
-/* What CW_DIGEST_AUTH_INT covers has to be at hand. */
+/* Whether the content is available for a hash, as CW_DIGEST_AUTH_INT
+** requires. */
 static bool knows_content(const cw_request *r) {
   return !has_content(r) || r->content.kind == CW_CONTENT_TEXT;
 }
@@ -163,8 +162,8 @@ static cw_digest *choose(const cw_request *r, const cw_response *from) {
   return cw_digest_choose(from->headers, knows_content(r));
 }
 
-/* A server that was answered takes another answer only where it says that the
-** nonce alone was wrong, and gives another one. */
+/* After a first answer another one makes sense only if the server reports a
+** stale nonce and sends a new one. */
 static bool is_answerable(const cw_request *r, const cw_response *from) {
   const cw_digest *before = r->rounds.digest;
   cw_digest *now = choose(r, from);

@@ -9,12 +9,12 @@
 #include "request.h"
 #include "response.h"
 
-/* A request and its repetitions by digest authentication are so many. */
+/* The largest number of requests that digest authentication may send. */
 enum { CW_AUTHORIZATION_ROUNDS = 3 };
 
 /* Header lines of one round that differ from those of the settings. */
 typedef struct cw_round_lines {
-  struct curl_slist *first; /* owned; NULL: those of the settings will do */
+  struct curl_slist *first; /* owned; NULL: the lines of the settings apply */
   char *authorization;      /* owned: the text of one of them, or NULL */
 } cw_round_lines;
 
@@ -23,16 +23,16 @@ typedef struct cw_round_lines {
 bool cw_authorization_lines(const cw_request *r, cw_round_lines *lines);
 void cw_round_lines_clear(cw_round_lines *lines);
 
-/* Before the first round of a url or an attempt: forgets the challenge of the
-** last one, so that no host gets what another host's challenge led to. */
+/* To be called before the first request to a url, and before each attempt.
+** Forgets the last challenge, so that it is never answered to another host. */
 void cw_authorization_begin(cw_request *r);
 
-/* Whether 'from' is not the result: 'r' is to be made again, with credentials
-** or with the content that a probe has left out. */
+/* Whether 'r' must be sent again after 'from': with credentials, or with the
+** content that a probe has left out. */
 bool cw_authorization_goes_on(const cw_request *r, const cw_response *from);
 
-/* Prepares 'r' for the round after 'from'. False: out of memory, or libcrypto
-** refuses the hash; then 'from' is the result. */
+/* Prepares 'r' for the next round. False: out of memory, or libcrypto does not
+** allow the hash; then 'from' is the result. */
 bool cw_authorization_go_on(cw_request *r, const cw_response *from);
 
 #endif

@@ -2,9 +2,10 @@
 ** SPDX-License-Identifier: MIT */
 #include "coding.h"
 
-/* RFC 9110 section 5.6.1: an empty element is none; identity is of RFC 2616.
-** The others are a charset, a value of Content-Transfer-Encoding, and what S3
-** keeps of an upload whose framing it has undone. */
+/* An empty list element counts as none (RFC 9110 section 5.6.1); "identity"
+** comes from RFC 2616. The other names are a charset, a value of
+** Content-Transfer-Encoding, and a name that S3 keeps although it has removed
+** the framing of the upload. */
 bool cw_coding_is_none(cw_text name) {
   static const char *const none[] = {"",      "identity", "none",
                                      "utf-8", "binary",   "aws-chunked"};

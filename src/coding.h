@@ -6,9 +6,8 @@
 
 #include "headers.h"
 
-/* Whether a body with this coding is read as it came: an empty element of the
-** list, "identity", and names that servers put there although they change
-** nothing. */
+/* Whether a name in Content-Encoding stands for no coding: an empty element,
+** "identity", and names that servers send although they change nothing. */
 bool cw_coding_is_none(cw_text name);
 
 #endif

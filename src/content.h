@@ -74,7 +74,8 @@ cw_form_part *cw_content_part(cw_content *c, const char *name,
 ** CURL_READFUNC_ABORT: the error is set. */
 size_t cw_content_read(cw_content *c, char *to, size_t size);
 
-/* The last 'n' bytes that were read have not been sent: they are read again. */
+/* Takes back the last 'n' bytes that were read, which were not sent. The next
+** read returns them again. */
 void cw_content_unread(cw_content *c, size_t n);
 
 /* Whether it can be sent from its beginning (again); 'rewind' sees to it. */

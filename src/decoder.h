@@ -27,8 +27,8 @@ typedef enum cw_decoding {
 
 /* 'codings' is the value of Content-Encoding, all its lines joined by commas:
 ** applied from left to right, undone from right to left (RFC 9110 8.4). Sets
-** '*d', which the caller owns, to NULL where there is nothing to undo: an
-** empty list, only names that are no coding. False: 'e' is set; a coding is not
+** '*d', which the caller owns; NULL if there is nothing to undo (an empty list,
+** or only names that stand for no coding). False: 'e' is set; a coding is not
 ** known, there are too many, or out of memory. */
 bool cw_decoder_new(cw_text codings, cw_decoder **d, cw_error *e);
 void cw_decoder_free(cw_decoder *d); /* NULL is fine */

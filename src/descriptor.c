@@ -73,7 +73,8 @@ static int waiting(int fd) {
   return is_local_socket(fd) && ioctl(fd, FIONREAD, &n) == 0 ? n : -1;
 }
 
-/* The numbers were the lowest free ones: the other end's is near. */
+/* Both ends got the lowest free numbers, so the other end has a number nearby.
+ */
 void cw_descriptor_seal_both(int fd) {
   enum { NEAR = 16 };
   int before[NEAR + 1];

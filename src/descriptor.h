@@ -7,33 +7,38 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The same file under a number above 2, close-on-exec; 'fd' itself where that
-** is so already, else it is closed. -1 (errno): none can be had, or 'fd' is. */
+/* Returns a descriptor above 2 and close-on-exec for the file of 'fd', and
+** closes 'fd' if its number is lower. A number above 2 is returned unchanged:
+** its flag must be set already. -1 (errno): no descriptor is left, or 'fd' is
+** -1. */
 int cw_descriptor(int fd);
 
-/* open() with O_CLOEXEC, and that. */
+/* open() with O_CLOEXEC; the result is above 2. */
 int cw_descriptor_open(const char *path, int flags, mode_t mode);
 
-/* A copy, and that; the original stays. */
+/* A duplicate above 2 and close-on-exec; the original stays open. */
 int cw_descriptor_copy(int fd);
 
-/* Whether a few more cannot be had now (errno). */
+/* Whether the process or the system is out of descriptors (errno). */
 bool cw_descriptor_lacking(void);
 
-/* Opens /dev/null at those of 0, 1 and 2 that are closed, as the runtimes of Go
-** and Rust do: what a library opens would be taken for stdio otherwise. */
+/* Opens /dev/null at each of 0, 1 and 2 that is closed, as the runtimes of Go
+** and Rust do. Otherwise a library could open a socket there, and the program
+** would use it as stdio. */
 void cw_descriptor_fill_stdio(void);
 
-/* For a library that opens a pair of sockets without close-on-exec: the numbers
-** that it will have, taken down before; and the flag, set after that. */
+/* For a library that opens a pair of sockets without close-on-exec:
+** cw_descriptor_next_pair predicts the numbers before the call, and
+** cw_descriptor_seal_pair sets the flag after the call. */
 typedef struct cw_pair {
   int fd[2];
 } cw_pair;
 cw_pair cw_descriptor_next_pair(void);
 void cw_descriptor_seal_pair(cw_pair p);
 
-/* The same for both ends of a pair of which one is known, and the other one is
-** never read from: it is told by a byte that is sent to it. */
+/* Sets close-on-exec on both ends of a pair of which only one end is known. The
+** other end is found by a byte that is sent to it; the library must not read
+** from that end. */
 void cw_descriptor_seal_both(int fd);
 
 #endif

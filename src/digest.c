@@ -50,8 +50,8 @@ static const char *const parameter_names[PARAMETERS] = {
   "realm", "nonce", "opaque",   "algorithm",
   "qop",   "stale", "userhash", "charset"};
 
-/* One challenge as it came: values without their quotes, but with their
-** escapes. A parameter that is missing has no bytes. */
+/* A challenge as received: values without their quotes, but with their escapes.
+** A missing parameter has no bytes. */
 typedef struct challenge {
   bool is_digest;
   cw_text values[PARAMETERS];
@@ -67,7 +67,7 @@ typedef struct parser {
   cw_digest *best; /* owned */
 } parser;
 
-/* Of ASCII, whatever the locale is. */
+/* Tests ASCII only, in every locale. */
 static bool is_alphanumeric(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
          (c >= 'A' && c <= 'Z');
@@ -109,7 +109,7 @@ static void skip_token68(parser *p) {
   if (at == p->end || *at == ',') p->at = last;
 }
 
-/* A quoted string or, up to the next comma or blank, anything. False: the
+/* Takes a quoted string, or all bytes up to the next comma or blank. False: the
 ** quotation has no end. */
 static bool take_value(parser *p, cw_text *value) {
   bool quoted = p->at < p->end && *p->at == '"';
@@ -128,14 +128,14 @@ static bool take_value(parser *p, cw_text *value) {
   return true;
 }
 
-/* The first value of a name holds. */
+/* The first value of a name counts. */
 static void note_parameter(challenge *c, cw_text name, cw_text value) {
   for (size_t i = 0; i < PARAMETERS; i++)
     if (cw_text_is(name, parameter_names[i]) && !c->values[i].bytes)
       c->values[i] = value;
 }
 
-/* Judging them ------------------------------------------------------------ */
+/* Choosing one ------------------------------------------------------------ */
 
 static bool is_list_with(cw_text list, const char *word) {
   while (list.length)
@@ -143,7 +143,7 @@ static bool is_list_with(cw_text list, const char *word) {
   return false;
 }
 
-/* NULL: not one of ours. */
+/* NULL: the algorithm is not supported. */
 static const algorithm *algorithm_of(const challenge *c) {
   cw_text name = c->values[ALGORITHM];
   if (!name.bytes) return algorithms;
@@ -154,7 +154,7 @@ static const algorithm *algorithm_of(const challenge *c) {
   return NULL;
 }
 
-/* False: none of ours. A "-sess" algorithm is not defined without one. */
+/* False: no value is supported. A "-sess" algorithm requires qop. */
 static bool find_qop(const challenge *c, bool session, bool knows_content,
                      cw_digest_qop *qop) {
   cw_text list = c->values[QOP];
@@ -173,7 +173,8 @@ static bool has_control_byte(cw_text text) {
   return false;
 }
 
-/* What is sent back has to be short, and part of a header line. */
+/* The value will be sent back, so it must be short and allowed in a header
+** line. */
 static bool is_usable_value(cw_text value) {
   return value.length <= LONGEST_VALUE && !has_control_byte(value);
 }
@@ -182,7 +183,7 @@ static bool is_true(cw_text value) {
   return value.bytes && cw_text_is(value, "true");
 }
 
-/* Without its escapes. NULL: out of memory. */
+/* The value without its escapes. NULL: out of memory. */
 static char *copy_value(cw_text value) {
   char *copy = malloc(value.length + 1), *to = copy;
   for (size_t i = 0; copy && i < value.length; i++) {
@@ -214,7 +215,7 @@ static cw_digest *make_digest(const challenge *c, const algorithm *a,
   return NULL;
 }
 
-/* The challenge is complete: keeps it if it is the best one so far. */
+/* The challenge is complete. Keeps it if it is the best one so far. */
 static void end_challenge(parser *p) {
   const challenge *c = &p->open;
   const algorithm *a = algorithm_of(c);
@@ -236,8 +237,8 @@ static void begin_challenge(parser *p, cw_text scheme) {
   skip_token68(p);
 }
 
-/* One element: a parameter of the open challenge, or a scheme that begins
-** another. False: neither; the rest of the line is skipped. */
+/* Takes one list element: a parameter of the open challenge, or a scheme that
+** begins another challenge. False: neither; the rest of the line is skipped. */
 static bool take_element(parser *p) {
   cw_text name = take_token(p), value;
   if (name.length == 0) return false;
@@ -249,7 +250,7 @@ static bool take_element(parser *p) {
   p->at++;
   skip_blanks(p);
   if (!take_value(p, &value)) {
-    p->open.is_digest = false; /* no part of it can be trusted */
+    p->open.is_digest = false; /* a broken challenge is not used */
     return false;
   }
   note_parameter(&p->open, name, value);
@@ -305,7 +306,7 @@ static void write_hex(const unsigned char *bytes, size_t n, char *text) {
     snprintf(text + 2 * i, 3, "%02x", bytes[i]);
 }
 
-/* The hash of 'n' texts with a colon between each two, in hexadecimal. */
+/* The hash of 'n' texts joined by colons, in hexadecimal. */
 static bool hash_texts(const cw_digest *d, const cw_text *texts, size_t n,
                        char hex[HEX]) {
   unsigned char sum[EVP_MAX_MD_SIZE];
@@ -322,7 +323,7 @@ static bool hash_texts(const cw_digest *d, const cw_text *texts, size_t n,
   return ok;
 }
 
-/* All that the answer is made of. */
+/* The values that the answer contains. */
 typedef struct answer {
   cw_text user, password;
   const char *cnonce;
@@ -379,7 +380,7 @@ static bool append_bare(cw_buf *b, const char *name, const char *value) {
          append(b, value);
 }
 
-/* Nothing in the value can end the quotation. */
+/* Escapes the value, so that no byte of it can end the quotation. */
 static bool append_quoted(cw_buf *b, cw_text value) {
   bool ok = append(b, "\"");
   for (size_t i = 0; ok && i < value.length; i++) {
@@ -401,7 +402,7 @@ static bool is_ascii(cw_text text) {
   return true;
 }
 
-/* The extended notation of RFC 8187. */
+/* Writes the extended notation of RFC 8187. */
 static bool append_extended(cw_buf *b, cw_text text) {
   bool ok = append(b, "username*=UTF-8''");
   for (size_t i = 0; ok && i < text.length; i++) {
@@ -413,8 +414,8 @@ static bool append_extended(cw_buf *b, cw_text text) {
   return ok;
 }
 
-/* A user name that is not ASCII goes as it is, as browsers send it, to a server
-** that does not say that it knows better. */
+/* A user name that is not ASCII is sent in the extended notation if the server
+** reads UTF-8. Otherwise it is sent unchanged, as browsers do. */
 static bool append_user(cw_buf *b, const cw_digest *d, const answer *a) {
   char hashed[HEX];
   cw_text name[] = {a->user, text_of(d->realm)};
@@ -465,7 +466,7 @@ char *cw_digest_answer(cw_digest *d, const cw_digest_ask *ask,
               .password = text_of(*colon ? colon + 1 : colon),
               .cnonce = cnonce ? cnonce : random};
   cw_buf line;
-  if (has_control_byte(text_of(ask->uri))) return NULL; /* no url has one */
+  if (has_control_byte(text_of(ask->uri))) return NULL; /* no valid url */
   if (!cnonce && !make_cnonce(random)) return NULL;
   snprintf(a.count, sizeof a.count, "%08x", (unsigned)++d->count);
   cw_buf_init(&line, LONGEST_ANSWER);

@@ -36,7 +36,8 @@ typedef struct cw_digest {
   uint32_t count;  /* how often the nonce was used */
 } cw_digest;
 
-/* What is asked for. 'uri' is the request target without scheme and host. */
+/* The request that is authenticated. 'uri' is the request target without scheme
+** and host. */
 typedef struct cw_digest_ask {
   const char *credentials; /* "user:password"; the user has no colon */
   const char *method, *uri;

@@ -18,18 +18,18 @@ static void stop_listening(cw_ending *e) {
   e->listens = false;
 }
 
-/* libcurl before 8.1.0 does not tell a stream that has ended from one whose
-** connection has ended. Three means show the difference there:
-** - an end of the connection is passed on only when libcurl has looked at the
-**   end of the stream (cw_tls_watch_delay_end);
-** - libcurl keeps the connection after a clean end of the stream, and closes it
-**   when the session is over: because of a GOAWAY of the server, or of its own
-**   after an error of the connection. CURLOPT_VERBOSE says which. That option
-**   is set when the answer begins, since it costs instructions;
-** - the GOAWAY of its own is seen as bytes that are written. */
-static void judge_stream(cw_ending *e) {
-  e->judges = cw_libcurl_before(0x080100) && cw_tls_watch_http2(e->tls);
-  if (e->judges) cw_tls_watch_on_record(e->tls, listen_now, e);
+/* libcurl before 8.1.0 reports success both for a stream that has ended and for
+** a stream whose connection has ended. Three means show the difference:
+** - An end of the connection is passed on only after libcurl has checked the
+**   end of the stream (cw_tls_watch_delay_end).
+** - libcurl keeps the connection after a clean end of the stream. It closes the
+**   connection after a GOAWAY of the server, or after a GOAWAY of its own
+**   because of an error. CURLOPT_VERBOSE tells which; the option is set when
+**   the response begins, because it is slow.
+** - A GOAWAY of libcurl is recognized by the number of bytes written. */
+static void watch_stream(cw_ending *e) {
+  e->deduces = cw_libcurl_before(0x080100) && cw_tls_watch_http2(e->tls);
+  if (e->deduces) cw_tls_watch_on_record(e->tls, listen_now, e);
 }
 
 void cw_ending_begin(cw_ending *e, CURL *easy,
@@ -39,7 +39,7 @@ void cw_ending_begin(cw_ending *e, CURL *easy,
   e->listen = listen;
   e->data = data;
   e->tls = cw_tls_watch_take(easy);
-  if (e->tls) judge_stream(e);
+  if (e->tls) watch_stream(e);
 }
 
 bool cw_ending_came_before(const cw_ending *e) {
@@ -58,11 +58,11 @@ static bool begins(const char *text, size_t n, const char *with) {
   return n >= length && memcmp(text, with, length) == 0;
 }
 
-/* Texts of libcurl 7.88.1 to 8.0.1. */
-void cw_ending_hear(cw_ending *e, const char *text, size_t n) {
+/* The texts of libcurl 7.88.1 to 8.0.1 (the misspelling is libcurl's). */
+void cw_ending_read_text(cw_ending *e, const char *text, size_t n) {
   static const char intact[] = " left intact";
   size_t tail = sizeof intact - 1;
-  if (!e->judges) return;
+  if (!e->deduces) return;
   while (n > 0 && text[n - 1] == '\n')
     n--;
   e->goaway |= begins(text, n, "recveived GOAWAY");
@@ -74,20 +74,20 @@ void cw_ending_hear(cw_ending *e, const char *text, size_t n) {
 void cw_ending_final(cw_ending *e, bool open) {
   if (!open)
     stop_listening(e);
-  else if (e->judges)
+  else if (e->deduces)
     cw_tls_watch_delay_end(e->tls, e->easy);
 }
 
 void cw_ending_delivered(cw_ending *e) {
-  if (e->judges) cw_tls_watch_delivered(e->tls);
+  if (e->deduces) cw_tls_watch_delivered(e->tls);
 }
 
 bool cw_ending_cut(const cw_ending *e) {
-  return e->judges && cw_tls_watch_delayed(e->tls);
+  return e->deduces && cw_tls_watch_delayed(e->tls);
 }
 
-/* Frames with which libcurl answers a server that behaves: the acknowledgement
-** of SETTINGS, WINDOW_UPDATE and the acknowledgement of a PING. */
+/* Whether frames of the regular answers of libcurl can have this size in all:
+** acknowledgements of SETTINGS and PING, and WINDOW_UPDATE. */
 static bool is_made_of_answers(size_t bytes) {
   enum { SETTINGS = 9, WINDOW = 13, PING = 17, MOST = 4 };
   for (size_t a = 0; a <= MOST; a++)
@@ -97,8 +97,9 @@ static bool is_made_of_answers(size_t bytes) {
   return false;
 }
 
-/* Whether libcurl has ended the session by a GOAWAY of its own. Where nothing
-** else explains why the connection is closed, it has. */
+/* Whether libcurl has ended the session by a GOAWAY of its own. That is so if
+** nothing else explains why the connection is closed, or if the bytes written
+** are no regular answers. */
 static bool has_broken_session(const cw_ending *e, bool forbidden) {
   size_t written;
   if (e->kept) return false;
@@ -106,9 +107,9 @@ static bool has_broken_session(const cw_ending *e, bool forbidden) {
   return cw_tls_watch_written(e->tls, &written) && !is_made_of_answers(written);
 }
 
-/* RST_STREAM with NO_ERROR is a clean end to libcurl before 8.1.0. With the end
-** of the connection right behind it, it is known by its size: 13 bytes, and
-** nothing was delivered of them. */
+/* libcurl before 8.1.0 takes RST_STREAM with NO_ERROR for a clean end. If the
+** end of the connection follows directly, the frame is recognized by its size
+** of 13 bytes, none of which was delivered. */
 static bool was_reset_without_error(const cw_ending *e, bool has_trailers) {
   enum { RST_STREAM = 13 };
   return cw_tls_watch_delayed(e->tls) && !has_trailers &&
@@ -117,7 +118,7 @@ static bool was_reset_without_error(const cw_ending *e, bool has_trailers) {
 
 const char *cw_ending_of_stream(const cw_ending *e, bool forbidden,
                                 bool has_trailers) {
-  if (!e->judges) return NULL;
+  if (!e->deduces) return NULL;
   if (has_broken_session(e, forbidden))
     return "the HTTP/2 connection failed before the end of the body";
   if (was_reset_without_error(e, has_trailers))
@@ -127,6 +128,6 @@ const char *cw_ending_of_stream(const cw_ending *e, bool forbidden,
 
 const char *cw_ending_of_connection(const cw_ending *e) {
   if (!e->tls || cw_tls_watch_notified(e->tls)) return NULL;
-  return "the TLS connection ended without close_notify, and nothing else says "
-         "where the body ends (tls.unclean_close)";
+  return "the TLS connection ended without close_notify, and nothing else "
+         "declares the end of the body (tls.unclean_close)";
 }

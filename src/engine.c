@@ -22,9 +22,9 @@ struct cw_engine {
   unsigned refs;
   unsigned forks;     /* of the process, when the engine was made */
   CURLM *multi;       /* owned */
-  CURLSH *share;      /* owned: the TLS sessions of all transfers */
-  cw_transfer *model; /* owned: never entered, copied where a handle serves a
-                      ** single exchange; NULL: not made yet */
+  CURLSH *share;      /* owned: holds the TLS sessions of all transfers */
+  cw_transfer *model; /* owned: copied where each exchange needs a new handle;
+                      ** NULL: not made yet */
   bool closed;
   bool running; /* inside libcurl */
   bool timer_last;
@@ -81,8 +81,8 @@ bool cw_engine_foreign(const cw_engine *e) { return e->forks != forks; }
 
 /* libcurl's callbacks: they only take note -------------------------------- */
 
-/* libcurl before 8.8.0 has a pair of sockets for each look-up of a name, too,
-** that programs executed meanwhile would inherit. */
+/* libcurl before 8.8.0 also creates a pair of sockets for each look-up of a
+** name. Programs that are executed meanwhile would inherit them. */
 static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
   if (!cw_watch_holds(&e->watch, fd) && cw_libcurl_before(0x080800))
     cw_descriptor_seal_both(fd);
@@ -105,7 +105,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   if (t && what == CURL_POLL_REMOVE &&
       (!t->connected || cw_watch_is_nameless(&e->watch, fd))) {
     cw_watch_doubt(&e->watch, fd);
-    if (cw_watch_holds(&e->watch, fd)) e->stirred |= cw_transfer_stranded(t);
+    if (cw_watch_holds(&e->watch, fd))
+      e->stirred |= cw_transfer_note_lost_socket(t);
   }
   if (t) cw_transfer_watched(t, what);
   /* out of memory: it is not waited for, and its transfer runs into its
@@ -162,23 +163,23 @@ static bool take_connection(void *data, const cw_taken *taken) {
   return true;
 }
 
-static int64_t heard(const void *data, curl_socket_t socket) {
+static int64_t last_input(const void *data, curl_socket_t socket) {
   const cw_engine *e = data;
-  return cw_watch_heard(&e->watch, socket);
+  return cw_watch_last_input(&e->watch, socket);
 }
 
 /* Life -------------------------------------------------------------------- */
 
-/* A session is kept with the settings of its connection (CURLOPT_SHARE), and is
-** offered again only by transfers with equal ones. */
+/* A TLS session is kept with the settings of its connection (CURLOPT_SHARE).
+** Only transfers with equal settings resume it. */
 static bool set_up_share(cw_engine *e) {
   e->share = curl_share_init();
   return e->share && !curl_share_setopt(e->share, CURLSHOPT_SHARE,
                                         CURL_LOCK_DATA_SSL_SESSION);
 }
 
-/* libcurl before 8.8.0 has a pair of sockets in each multi handle that programs
-** executed later would inherit. */
+/* libcurl before 8.8.0 creates a pair of sockets in each multi handle. Programs
+** that are executed later would inherit them. */
 static CURLM *new_multi(void) {
   if (!cw_libcurl_before(0x080800)) return curl_multi_init();
   cw_pair next = cw_descriptor_next_pair();
@@ -270,15 +271,16 @@ static cw_transfer *new_transfer(cw_engine *e, cw_settings *defaults) {
   cw_socket_calls calls = {.open = on_open,
                            .close = on_close,
                            .take = take_connection,
-                           .heard = heard,
+                           .last_input = last_input,
                            .data = e};
   return cw_transfer_new(&calls, e->share, defaults);
 }
 
 /* Before 8.1.1 an easy handle keeps a pointer to the last header line of the
-** exchange before. A response whose first line begins with a blank makes
-** libcurl write to that line and free it once more. Offered authentication is
-** kept, too. No option resets either, so each exchange has a new handle. */
+** previous exchange. If the first header line of a response begins with a
+** blank, libcurl writes to that freed line and frees it again. The offered
+** authentication is kept too. No option resets either, so each exchange gets a
+** new handle. */
 static bool needs_new_handle(void) { return cw_libcurl_before(0x080101); }
 
 static cw_transfer *copy_model(cw_engine *e, cw_settings *defaults) {
@@ -628,10 +630,11 @@ static int to_curl(short events) {
 static void run_sockets(cw_engine *e) {
   for (size_t i = 0; i < e->watch.fired_count; i++) {
     struct pollfd fired = e->watch.fired[i];
-    if (fired.revents & POLLIN) cw_watch_hear(&e->watch, fired.fd, e->now);
+    if (fired.revents & POLLIN)
+      cw_watch_note_input(&e->watch, fired.fd, e->now);
     drive(e, fired.fd, to_curl(fired.revents));
-    /* what has come may have opened a window */
-    if (cw_watch_is_muted(&e->watch, fired.fd))
+    /* the data may contain a WINDOW_UPDATE */
+    if (cw_watch_skips_writable(&e->watch, fired.fd))
       drive(e, fired.fd, CURL_CSELECT_OUT);
   }
 }
@@ -646,7 +649,7 @@ static void update_phases(cw_engine *e) {
   while (!cw_list_empty(&e->new_phase)) {
     cw_transfer *t = CW_LIST_ENTRY(e->new_phase.next, cw_transfer, phase_link);
     cw_list_remove(&t->phase_link);
-    if (t->stranded) run(e, t);
+    if (t->must_run) run(e, t);
     if (t->unwatched) cw_engine_resume(e, t);
     cw_deadlines_update(&e->deadlines, t);
   }
@@ -657,19 +660,19 @@ static bool writable(const cw_transfer *t) {
   return poll(&socket, 1, 0) > 0;
 }
 
-/* An upload that HTTP/2 does not let go on rests: libcurl is told only now and
-** then, and when something has come, that it can write. */
+/* While the HTTP/2 windows of an upload are closed, libcurl is told that the
+** socket is writable only every 50 ms and after data has arrived. */
 static void look_at_upload(cw_engine *e, cw_transfer *t) {
   int fd = (int)t->socket;
-  bool rests = cw_watch_is_muted(&e->watch, fd);
-  bool still = cw_transfer_stands_still(t, rests) && writable(t);
+  bool skips = cw_watch_skips_writable(&e->watch, fd);
+  bool still = cw_transfer_stands_still(t, skips) && writable(t);
   cw_deadlines_update(&e->deadlines, t);
   if (still && t->answered) {
     finish(e, t, CURLE_OK);
     return;
   }
-  cw_watch_mute(&e->watch, fd, still);
-  if (still && rests) drive(e, fd, CURL_CSELECT_OUT);
+  cw_watch_skip_writable(&e->watch, fd, still);
+  if (still && skips) drive(e, fd, CURL_CSELECT_OUT);
 }
 
 /* After what has come was looked at: who was late only because nobody looked

@@ -57,7 +57,7 @@ void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
   va_start(arguments, format);
   vsnprintf(e->text, sizeof e->text, format, arguments);
   va_end(arguments);
-  cw_printable(e->text); /* a peer may have chosen some of it */
+  cw_printable(e->text); /* parts of it may come from a peer */
 }
 
 void cw_error_from_system(cw_error *e, cw_code code, cw_phase phase,
@@ -164,7 +164,7 @@ static bool breaks_rules(const char *detail) {
   return false;
 }
 
-/* OpenSSL's words for a first record that is none. */
+/* OpenSSL reports this if the first bytes of the peer are no TLS record. */
 bool cw_error_is_no_tls(const char *detail) {
   return strstr(detail, "wrong version number") != NULL;
 }
@@ -190,10 +190,10 @@ static cw_code code_in_words(CURLcode curl, cw_phase phase,
 }
 
 #define CW_ONLY_ONCE                                                           \
-  "the request has to be sent again, and its body can be had only once: a "    \
-  "body that is a string or a file can be sent again"
+  "the request must be sent again, but its body can be read only once (a "     \
+  "string or a file can be sent again)"
 
-/* The ways in which a handshake has no end. */
+/* Whether libcurl reports a connection that ended during the handshake. */
 static bool is_cut(const char *detail) {
   return strstr(detail, "SSL_ERROR_SYSCALL") ||
          strstr(detail, "unexpected eof") ||
@@ -201,7 +201,8 @@ static bool is_cut(const char *detail) {
          strncmp(detail, "Send failure", 12) == 0;
 }
 
-/* Words of libcurl's that say nothing to a user, or the wrong thing. */
+/* Messages of libcurl that do not help a user or mislead, and their
+** replacements. */
 static const struct {
   const char *part;
   const char *words;
@@ -210,15 +211,15 @@ static const struct {
   {"data rewind", CW_ONLY_ONCE},
   {"Received HTTP/0.9", "the answer is not HTTP: it has no status line"},
   {"unexpected eof while reading",
-   "the connection was closed without an end of TLS (close_notify)"},
+   "the TLS connection was closed without close_notify"},
   {"outstanding read data",
    "the connection was closed before the last chunk of the body"},
   {"Proxy CONNECT aborted due to timeout",
-   "the proxy did not answer to CONNECT in time"},
+   "the proxy did not answer CONNECT in time"},
   {"Proxy CONNECT aborted",
-   "the proxy closed the connection instead of an answer to CONNECT"},
+   "the proxy closed the connection without an answer to CONNECT"},
   {"thread failed to start",
-   "the name cannot be looked up: no thread can be started for it"},
+   "the host name cannot be looked up: no thread could be started"},
 };
 
 static const char *better_words(const char *detail) {
@@ -233,7 +234,7 @@ static const char *words_for(CURLcode curl, const char *detail) {
     return "the server has given the HTTP/2 connection up";
   if (curl == CURLE_SEND_FAIL_REWIND) return CW_ONLY_ONCE;
   if (curl == CURLE_GOT_NOTHING)
-    return "the connection was closed before there was a response";
+    return "the connection was closed before a response was received";
   if (curl == CURLE_SSL_CONNECT_ERROR && is_cut(detail))
     return "the connection was closed during the TLS handshake";
   if (words) return words;

@@ -65,15 +65,16 @@ void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
 void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
                         const char *detail);
 
-/* Where libcurl says that it could not connect, the system's reason. */
+/* Replaces the words "Couldn't connect to server" of libcurl by the reason of
+** the system, if 'number' (errno) is known. */
 void cw_error_add_system(cw_error *e, int number);
 
-/* The same where no socket, or no other descriptor, could be had: 'number' is
-** errno. */
+/* The error of a failed call that needed a descriptor: out of descriptors, or
+** no socket. 'number' is errno. */
 void cw_error_of_descriptors(cw_error *e, CURLcode curl, cw_phase phase,
                              int number);
 
-/* Whether the words say that the peer does not speak TLS. */
+/* Whether the message of libcurl means that the peer does not speak TLS. */
 bool cw_error_is_no_tls(const char *detail);
 
 /* The same where a proxy is to blame; 'answer' is its status to CONNECT, 0 when

@@ -48,7 +48,7 @@ typedef struct cw_exchange {
   cw_hop *history;   /* owned: the redirects that were followed */
   unsigned hops;     /* so many */
   unsigned attempts; /* requests made, but for those that a redirect led to */
-  unsigned repeats;  /* and what was sent again without a retry */
+  unsigned repeats;  /* and repetitions by libcurl */
   bool started;      /* the first of them that is its own was made */
   cw_alarm alarm;    /* it waits for a time */
   bool put_off;      /* when that comes, the next attempt begins */
@@ -73,7 +73,8 @@ void cw_exchange_new(cw_client *c, cw_exchange **owner);
 /* Frees it; its stream must have been released. NULL is fine. */
 void cw_exchange_free(cw_exchange *x);
 
-/* How often a request was sent, but for those that a redirect led to. */
+/* How often the request was sent: retries and repetitions by libcurl count,
+** redirects and rounds of authentication do not. */
 unsigned cw_exchange_attempts(const cw_exchange *x);
 
 /* Goes on where another left off: its attempts and its deadline are this one's
@@ -131,12 +132,13 @@ static inline bool cw_exchange_waits(const cw_exchange *x) {
 /* Waits a moment for somebody who has nothing yet. */
 void cw_exchange_nap(cw_exchange *x);
 
-/* A reader waits so long for something else than the response; then, or when
-** something else has ended that wait: end_nap. */
+/* Makes the exchange ready again after 'us' microseconds, for a reader that
+** waits for something else than the response. cw_exchange_end_nap ends this
+** wait. */
 void cw_exchange_nap_for(cw_exchange *x, int64_t us);
 void cw_exchange_end_nap(cw_exchange *x);
 
-/* Whether the deadline is over. */
+/* Whether the deadline has passed. */
 bool cw_exchange_late(const cw_exchange *x);
 
 /* Whether whoever waits for it, as an opener or a reader, can go on. */

@@ -86,17 +86,17 @@ static bool replace(cw_file *f, const char *path, mode_t mode, opener *open_it,
   return ok;
 }
 
-/* Each wait for the reader costs a moment: what fits is written between two. */
+/* A larger pipe needs fewer waits for its reader. */
 static void widen(int fd) {
 #ifdef F_SETPIPE_SZ
   enum { WIDE = 1024 * 1024 };
-  if (fcntl(fd, F_SETPIPE_SZ, WIDE) < 0) errno = 0; /* it stays as it is */
+  if (fcntl(fd, F_SETPIPE_SZ, WIDE) < 0) errno = 0; /* the size stays */
 #else
   (void)fd;
 #endif
 }
 
-/* Without O_NONBLOCK, open waits for the pipe's reader, and write for room. */
+/* O_NONBLOCK: otherwise open waits for a reader, and write waits for room. */
 static bool open_pipe(cw_file *f, cw_error *e) {
   f->fd =
     cw_descriptor_open(f->path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
@@ -110,7 +110,7 @@ static bool open_in_place(cw_file *f, const char *path, cw_error *e) {
   if (!f->path) return fail(e, "open", path, ENOMEM);
   if (f->pipe) {
     bool ok = open_pipe(f, e);
-    f->blocked = false; /* the first write says so again */
+    f->blocked = false; /* the first write sets it again */
     return ok;
   }
   f->fd = cw_descriptor_open(path, O_WRONLY | O_APPEND | O_NOCTTY, 0);
@@ -164,8 +164,8 @@ char *cw_file_beside(const char *path, const char *suffix) {
   return name;
 }
 
-/* Somebody else's could be changed under our hands. What has a second name is
-** another file to its owner, too. */
+/* The owner of a file can change it while it is written. A file with a second
+** hard link has another use. */
 static const char *unfit(const struct stat *st) {
   if (!S_ISREG(st->st_mode)) return "it is no regular file";
   if (st->st_uid != geteuid()) return "it belongs to somebody else";

@@ -23,8 +23,8 @@ typedef struct cw_file {
   pid_t maker;      /* a fork's copy removes nothing */
   bool part;        /* it is locked, and will be synced to the disk */
   bool keep;        /* 'drop' leaves the part */
-  bool pipe;        /* it is opened when it has a reader, and never blocks */
-  bool blocked;     /* a pipe without a reader, or whose reader is slow */
+  bool pipe;        /* a FIFO: opened when it has a reader, and never blocks */
+  bool blocked;     /* the FIFO has no reader, or is full */
   cw_checksum *sum; /* owned; NULL: none is wanted */
   char expected[CW_CHECKSUM_TEXT]; /* what it has to be; then, what it is */
 } cw_file;
@@ -34,11 +34,11 @@ typedef struct cw_file {
 void cw_file_init(cw_file *f);
 void cw_file_drop(cw_file *f);
 
-/* Begins a file that will stand at 'path', with the permissions of the one that
-** stands there now; that one stays until then. A link to one is followed; what
-** is no regular file (/dev/null, a pipe), or is reached by /dev or /proc
-** (/dev/stdout), is written in place, at its end. A pipe without a reader is
-** opened by the first write after it has one. False: 'e' says why. */
+/* Begins a file that will stand at 'path', with the permissions of the file
+** that stands there now, which stays until then. A link to a file is followed.
+** A file that is not regular (/dev/null, a FIFO), or that is reached through
+** /dev or /proc (/dev/stdout), is written in place, at its end. A FIFO without
+** a reader is opened by a later write. False: 'e' says why. */
 bool cw_file_create(cw_file *f, const char *path, cw_error *e);
 
 /* The same, in PATH.part, which may be there already, and nobody else may be at
@@ -58,8 +58,8 @@ bool cw_file_expect(cw_file *f, const char *sum, cw_error *e);
 /* Writes go to 'stream', whose position they move. */
 void cw_file_borrow(cw_file *f, FILE *stream);
 
-/* '*n' becomes how many bytes were written: all, unless it is a pipe and
-** 'blocked' says that it takes no more now. False: 'e' says why. */
+/* Sets '*n' to the number of bytes written. That is less than given only for a
+** FIFO, and then 'blocked' is set. False: 'e' says why. */
 bool cw_file_write(cw_file *f, const char *bytes, size_t *n, cw_error *e);
 
 /* It is whole: puts it in its place. False: 'e' says why, and it is dropped; it

@@ -1,4 +1,4 @@
-/* handshake: what a TLS handshake shows that libcurl does not tell. Knows
+/* handshake: what a TLS handshake shows and libcurl does not report. Knows
 ** OpenSSL.
 ** SPDX-License-Identifier: MIT */
 #include "handshake.h"
@@ -9,7 +9,7 @@
 
 #include "openssl.h"
 
-/* A connection belongs to the multi handle of one thread. */
+/* Not atomic: a connection belongs to the multi handle of one thread. */
 struct cw_handshake {
   unsigned refs;
   bool asked;
@@ -31,7 +31,7 @@ static void on_free(void *parent, void *data, CRYPTO_EX_DATA *all, int index,
 }
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int place = -1; /* of ours, in the data of an SSL_CTX */
+static int place = -1; /* the index of this data in an SSL_CTX */
 
 static void take_place(void) {
   if (!cw_openssl_is_shared()) return;
@@ -43,7 +43,7 @@ bool cw_handshake_visible(void) {
   return place >= 0;
 }
 
-/* Called only where no certificate is set; 0: none is sent. */
+/* OpenSSL calls this only if no certificate is set. 0: none is sent. */
 static int on_request(SSL *ssl, X509 **certificate, EVP_PKEY **key) {
   (void)certificate, (void)key;
   cw_handshake *h = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), place);

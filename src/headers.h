@@ -34,8 +34,8 @@ void cw_headers_reset(cw_headers *h);
 /* Adds a line. False: out of memory, or over CW_HEADERS_MAX. */
 bool cw_headers_add(cw_headers *h, cw_text name, cw_text value);
 
-/* Adds a line as it came, "name: value", with its colon at 'colon'. Blanks
-** before that are no part of the name. */
+/* Adds a line as received, "name: value", with its colon at 'colon'. Blanks
+** before the colon do not belong to the name. */
 bool cw_headers_add_line(cw_headers *h, cw_text line, size_t colon);
 
 /* Appends to the value of the last line (an obs-fold, RFC 9112 5.2). False as

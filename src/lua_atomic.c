@@ -1,10 +1,8 @@
 /* lua_atomic: Lua functions that no debug hook interrupts. Knows Lua.
-**
-** A hook belongs to one thread: Ctrl-C sets it on the main thread and
-** debug.sethook on the running one. The scheduler's own steps run on threads
-*that are made
-** here and have no hook, so an interrupt is raised before such a step or after
-** it, never inside.
+** A hook belongs to one thread: Ctrl-C sets the hook of the main thread, and
+** debug.sethook sets that of the running thread. The steps of the scheduler run
+** on threads that are made here and have no hook, so an interrupt is raised
+** before or after such a step, never inside.
 ** SPDX-License-Identifier: MIT */
 #include "lua_atomic.h"
 
@@ -20,8 +18,8 @@ static lua_State *push_new_thread(lua_State *L) {
   return thread;
 }
 
-/* The list forgets a thread in use: one that fails is to be collected with what
-** is on its stack. */
+/* A thread in use is not in the list: if its call fails, the thread is
+** collected with the values on its stack. */
 static lua_State *push_thread(lua_State *L, cwl_state *s) {
   if (s->spare_threads == 0) return push_new_thread(L);
   lua_getiuservalue(L, CWL_STATE, CWL_THREADS);
@@ -43,16 +41,16 @@ static void keep_thread(lua_State *L, cwl_state *s, int index) {
   lua_pop(L, 1);
 }
 
-/* On the thread without a hook: a plain call, so that the function cannot
-** yield. */
+/* Runs on the thread without a hook. lua_call keeps the function from
+** yielding. */
 static int call_function(lua_State *L) {
   lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
   return lua_gettop(L);
 }
 
-/* Calls the function of this closure with all values of the stack on a thread
-** without a hook, and replaces them by its results. False: it failed; the stack
-** is as before, with the error on top. The failed thread is dropped. */
+/* Calls the function of this closure with all values of the stack, on a thread
+** without a hook, and replaces them by the results. False: the call failed; the
+** stack is unchanged but for the error on top, and the thread is dropped. */
 static bool run(lua_State *L, int *results) {
   cwl_state *s = lua_touserdata(L, CWL_STATE);
   int n = lua_gettop(L);
@@ -86,10 +84,10 @@ static bool is_being_closed(lua_State *L) {
   return !main && !lua_isyieldable(L);
 }
 
-/* The __close of a value: f(value, error, closing) runs atomically. When it
-** lacks memory there, it is called once more by this thread, whose stack may be
-** large enough. The table that f returns, if any, gets the line of the block's
-** end as its field 'closed'. */
+/* The __close of a value: calls f(value, error, closing) atomically. If that
+** call runs out of memory, f is called once more on the calling thread, whose
+** stack may be large enough. If f returns a table, its field 'closed' is set to
+** the line of the end of the block. */
 static int call_closer(lua_State *L) {
   int results;
   cw_site site;
@@ -130,8 +128,8 @@ static int push_closure(lua_State *L, lua_CFunction f) {
 /* atomic(f) -> a function that calls f where no debug hook is called */
 static int m_atomic(lua_State *L) { return push_closure(L, call_atomic); }
 
-/* closer(f) -> a function for the field __close of a metatable. Being a C
-** function, it has no instruction before f at which a hook could raise. */
+/* closer(f) -> a function for the field __close of a metatable. A C function
+** has no Lua instruction before f at which a hook could raise. */
 static int m_closer(lua_State *L) { return push_closure(L, call_closer); }
 
 static const luaL_Reg functions[] = {

@@ -43,7 +43,7 @@ int cwl_given_up(lua_State *L, const cwl_box *b) {
                             "not return it",
     [CWL_MOVED] = "moved away at %s",
   };
-  cwl_state_of(L); /* raises when it was finalized with its state */
+  cwl_state_of(L); /* raises if the box was finalized with its state */
   cwl_push_site(L, &b->where);
   lua_pushfstring(L, how[b->ending], lua_tostring(L, -1));
   cwl_raise(L, "the response was %s", lua_tostring(L, -1));

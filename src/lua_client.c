@@ -28,7 +28,7 @@ static void adopt(lua_State *L, box *b) {
 static cw_client *check_any(lua_State *L, int index, const char *name) {
   cw_client *c = cwl_test_client(L, index);
   if (c) return c;
-  cwl_state_of(L); /* raises when the client was finalized with its state */
+  cwl_state_of(L); /* raises if the client was finalized with its state */
   cwl_raise(L, "client expected, got %s: call client:%s(...) with a colon",
             luaL_typename(L, index), name);
 }

@@ -170,7 +170,8 @@ void cwl_finalize_late(lua_State *L) {
   lua_pop(L, 1);
 }
 
-/* The state is at 1. */
+/* Calls the finalizers of the userdata that finalizers have made. The state is
+** at 1. */
 static void finalize_all_late(lua_State *L) {
   lua_getiuservalue(L, 1, CWL_LATE);
   lua_pushnil(L);
@@ -398,12 +399,14 @@ static const luaL_Reg functions[] = {
 
 /* Loading ----------------------------------------------------------------- */
 
-/* The registry has the module. A Lua state has one engine, one limit and one
-** scheduler: a module that is loaded again, because a program has cleared
-** package.loaded or has a second copy of the library, is the same one. */
+/* The key of the module in the registry. A Lua state has one engine, one limit
+** and one scheduler, so a second load returns the first module. A second load
+** happens when a program has cleared package.loaded or has a second copy of the
+** library. */
 static const char module_key[] = "curlew.core";
 
-/* Pushes the module that this state has. False: none, nothing is pushed. */
+/* Pushes the module that was loaded before. False: none, and nothing is
+** pushed. */
 static bool push_loaded(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, module_key) != LUA_TTABLE) {
     lua_pop(L, 1);
@@ -436,7 +439,7 @@ static void make_module(lua_State *L) {
   lua_newtable(L);
   cwl_open_leaks(L, state);
   lua_setfield(L, -2, "leaks");
-  lua_newtable(L); /* what the Lua files make once a state */
+  lua_newtable(L); /* objects that the Lua files create once per state */
   lua_setfield(L, -2, "once");
   cwl_set_string(L, "version", CW_VERSION);
 }
@@ -446,7 +449,7 @@ __attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
 int luaopen_curlew_core(lua_State *L) {
   luaL_checkversion(L);
   if (push_loaded(L)) return 1;
-  if (cwl_in_finalizer(L)) /* nothing would close its engine */
+  if (cwl_in_finalizer(L)) /* no finalizer would close the engine */
     return luaL_error(L, "curlew cannot be loaded by a finalizer");
   const char *wrong = cw_set_up_libcurl();
   if (wrong) return luaL_error(L, "libcurl: %s", wrong);

@@ -11,9 +11,9 @@
 
 /* What a task is to those who do not run it. */
 typedef struct cwl_task {
-  cw_link held;         /* the ring of what it has opened */
+  cw_link held;         /* the list of responses that the task has opened */
   cw_site site;         /* where it was begun */
-  bool awaits_exchange; /* it is paused until its exchange has moved */
+  bool awaits_exchange; /* paused until its exchange is ready */
 } cwl_task;
 
 /* One per Lua state; a userdata kept by the registry. Lua values that go with
@@ -23,14 +23,14 @@ typedef struct cwl_state {
   const char *home;  /* where curlew's own Lua files are; "" until known */
   bool has_tasks, has_loop;
   size_t alive;         /* tasks that are under way (lua_task) */
-  cw_link seats;        /* the ring of all seats (lua_task) */
-  int64_t searched;     /* when it was last gone through for a deadlock */
+  cw_link seats;        /* the list of all seats (lua_task) */
+  int64_t searched;     /* time of the last search for a deadlock */
   cwl_task *task;       /* borrowed: the one that runs; NULL: none */
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
-  int spare_threads;    /* in CWL_THREADS (lua_atomic) */
-  lua_Hook harmless;    /* of C, and it has returned (lua_wait); NULL: none */
+  int spare_threads;    /* their number in CWL_THREADS (lua_atomic) */
+  lua_Hook harmless;    /* a C hook that has returned, or NULL (lua_wait) */
   /* their metatables, which the registry has */
   const void *client, *response, *seat;
 } cwl_state;
@@ -71,9 +71,10 @@ void cwl_type(lua_State *L, const char *name, const luaL_Reg *metamethods,
 /* Whether a finalizer is running. Lua before 5.4.4 does not tell. */
 bool cwl_in_finalizer(lua_State *L);
 
-/* To be called for a new userdata on top, empty yet, whose __gc releases
-** something. While a state is being closed Lua finalizes nothing that a
-** finalizer makes: curlew's own last finalizer does it. */
+/* To be called for a new userdata on top of the stack, before its fields are
+** set, if its __gc releases resources. While a Lua state is being closed, Lua
+** does not finalize userdata that finalizers make. The last finalizer of curlew
+** finalizes them. */
 void cwl_finalize_late(lua_State *L);
 
 /* The userdata at 'index' if its metatable is that one, else NULL: as

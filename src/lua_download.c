@@ -76,8 +76,8 @@ static int m_part_ask(lua_State *L) {
   return 2;
 }
 
-/* part_refused(part, status) -> true: ask for all of it. An error comes again
-** when the part is written. */
+/* part_refused(part, status) -> whether the whole file must be requested. An
+** error is reported again when the part is written. */
 static int m_part_refused(lua_State *L) {
   cw_error e = {.code = CW_OK};
   cw_part *p = luaL_checkudata(L, 1, "curlew.part");

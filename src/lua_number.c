@@ -27,14 +27,14 @@ bool cwl_number_to_text(lua_State *L, int index) {
   return true;
 }
 
-/* number_text(number) -> its text | nil: it is not finite */
+/* number_text(number) -> the number as text | nil: it is not finite */
 static int m_number_text(lua_State *L) {
   luaL_checktype(L, 1, LUA_TNUMBER);
   lua_settop(L, 1);
   return cwl_number_to_text(L, 1) ? 1 : 0;
 }
 
-/* float_text(float) -> the text of a finite one, which says that it is a float:
+/* float_text(float) -> a finite float as text that reads back as a float:
 ** "2.0" */
 static int m_float_text(lua_State *L) {
   char text[CW_NUMBER_TEXT];

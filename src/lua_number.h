@@ -5,10 +5,10 @@
 
 #include "lua_core.h"
 
-/* Replaces the number at 'index' by its text, as forms and header lines have
-** it: an integer, and a float that equals one, has no point and no exponent;
-** any other float has the fewest digits that read back as the same one. False:
-** the number is not finite, and nothing is replaced. */
+/* Replaces the number at 'index' by its text for forms and header lines. An
+** integer, or a float with an integer value, has no point and no exponent; any
+** other float has the fewest digits that read back as the same float. False:
+** the number is not finite, and is not replaced. */
 bool cwl_number_to_text(lua_State *L, int index);
 
 /* Adds number_text and float_text to the table on top. */

@@ -48,7 +48,7 @@ void cwl_nap(lua_State *L, cwl_box *b, const cwl_wish *wish, int64_t us) {
 }
 
 void cwl_woken(lua_State *L, cwl_box *b) {
-  cwl_tell_progress(L, b); /* whose function may give the response up */
+  cwl_tell_progress(L, b); /* the progress function may close the response */
   cwl_let_go(b);
   if (b->x) cw_exchange_end_nap(b->x);
   cwl_tell_ends(L, cwl_state_of(L));

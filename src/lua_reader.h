@@ -36,12 +36,12 @@ cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
 bool cwl_wait_to_read(lua_State *L, cwl_box *b, const cwl_wish *wish);
 void cwl_let_go(cwl_box *b);
 
-/* Waits 'us' for something else than the response at 1, which is being read
-** meanwhile. 'k' is called when a task goes on; when the wait is over, there or
-** here, cwl_woken. Raises on an interrupt. */
+/* Waits at most 'us' for something else than the response at 1, which counts as
+** being read meanwhile. After the wait cwl_woken must be called: by 'k' if a
+** task is resumed, else by the caller. Raises on an interrupt. */
 void cwl_nap(lua_State *L, cwl_box *b, const cwl_wish *wish, int64_t us);
 
-/* Raises when the response was given up meanwhile. */
+/* Ends the wait of cwl_nap. Raises if the response was closed meanwhile. */
 void cwl_woken(lua_State *L, cwl_box *b);
 
 /* Pushes the first 'n' bytes of what there is and drops them, and 'more' bytes

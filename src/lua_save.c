@@ -87,14 +87,14 @@ static bool handle_closed(lua_State *L, cw_error *e) {
 
 /* Pipes ------------------------------------------------------------------- */
 
-/* A pipe without a reader, or with a slow one. False: it has waited too long;
-** 'e' says so. */
+/* Waits for the reader of a FIFO. False: the deadline has passed; 'e' says
+** so. */
 static bool nap(lua_State *L, cwl_box *b, const cw_file *f, size_t written,
                 const cwl_wish *wish, cw_error *e) {
   enum { SHORT_US = 1000, LONG_US = 10000 };
   if (cw_exchange_late(b->x)) {
     cw_error_set(e, CW_ERR_TIMEOUT, CW_PHASE_BODY,
-                 "nobody has read all of it from %.96s by its deadline",
+                 "the FIFO %.96s was not read to the end before the deadline",
                  f->path);
     return false;
   }
@@ -104,7 +104,7 @@ static bool nap(lua_State *L, cwl_box *b, const cw_file *f, size_t written,
 
 /* Bodies ------------------------------------------------------------------ */
 
-/* Writes what is there; '*n' becomes how much. */
+/* Writes the bytes that have arrived. Sets '*n' to the number written. */
 static bool write_held(lua_State *L, cw_file *f, cw_body *body, size_t *n,
                        cw_error *e) {
   const char *bytes = cw_body_peek(body, n);
@@ -113,7 +113,7 @@ static bool write_held(lua_State *L, cw_file *f, cw_body *body, size_t *n,
   return ok;
 }
 
-/* Waits for the body, or for the reader of a pipe, whichever is wanted. */
+/* Waits for the body, or ends the wait for the reader of a FIFO. */
 static cwl_outcome wait_for_more(lua_State *L, cwl_box *b, const cw_file *f,
                                  const cwl_wish *wish, bool again) {
   if (!f->blocked) return cwl_await(L, b, wish, again);

@@ -10,7 +10,7 @@
 typedef struct seat {
   cw_news news;
   cw_alarm alarm;
-  cw_link all;       /* in the ring of the state */
+  cw_link all;       /* in the list of all seats */
   cw_engine *engine; /* a reference; NULL: not made yet */
   bool rung;
   bool timed; /* the alarm was set */
@@ -111,7 +111,7 @@ static void set_alarm(lua_State *L, seat *t, int index) {
     cwl_raise(L, "not enough memory");
 }
 
-/* Whether time or an exchange will wake anybody who waits at a seat. */
+/* Whether a time or an exchange will wake a task. */
 static bool may_be_woken(const cwl_state *s) {
   for (const cw_link *l = s->seats.next; l != &s->seats; l = l->next) {
     const seat *t = CW_LIST_ENTRY(l, seat, all);
@@ -121,8 +121,8 @@ static bool may_be_woken(const cwl_state *s) {
   return false;
 }
 
-/* While something is open the engine is never idle. All seats are then looked
-** at, four times a second at most. */
+/* Whether every task waits for another one. While a response is open the engine
+** is never idle, so all seats are searched, at most four times a second. */
 static bool is_stuck(cwl_state *s) {
   enum { INTERVAL = 250000 };
   if (cw_engine_idle(s->engine)) return true;
@@ -132,8 +132,8 @@ static bool is_stuck(cwl_state *s) {
   return !may_be_woken(s);
 }
 
-/* A wait that polls would not end when all tasks wait for each other; no event
-** loop runs meanwhile, either. */
+/* If all tasks wait for each other, a polling wait would never end, so it
+** raises. No event loop runs during such a wait. */
 static void check_deadlock(lua_State *L, cwl_state *s) {
   bool more = s->alive && cw_engine_has_news(s->engine);
   if (more || cwl_pauses(L, s) || !is_stuck(s)) return;
@@ -238,8 +238,8 @@ static int m_resume(lua_State *L) {
   return n + 2;
 }
 
-/* runs(seat) -> whether its task is running or being closed now, or has resumed
-** who is */
+/* runs(seat) -> whether its task is running or being closed, or has resumed the
+** coroutine that is running */
 static int m_runs(lua_State *L) {
   cwl_state_of(L);
   lua_pushboolean(L, check_seat(L, 1)->runs);

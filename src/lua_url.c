@@ -8,7 +8,7 @@
 
 /* A url belongs to a box: pushing its parts may raise. */
 static cw_url **push_box(lua_State *L) {
-  cwl_state_of(L); /* nothing would free a url when the state is closed */
+  cwl_state_of(L); /* raises while the state is being closed */
   cw_url **u = lua_newuserdatauv(L, sizeof(cw_url *), 0);
   *u = NULL;
   luaL_setmetatable(L, "curlew.url");

@@ -55,9 +55,9 @@ const char *cwl_opener(lua_State *L, const cwl_state *s) {
 
 /* Interrupts -------------------------------------------------------------- */
 
-/* The stand-alone lua answers Ctrl-C with a hook for everything on the main
-** thread, which raises when it is called. A profiler may have such a hook, too:
-** it returns. Returns that hook, or NULL. */
+/* Returns the hook of the main thread if it is set for all events, else NULL.
+** At Ctrl-C the stand-alone lua sets such a hook, which raises when it is
+** called. A profiler may set one too, which returns. */
 static lua_Hook hook_for_everything(lua_State *main) {
   const int everything =
     LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
@@ -65,8 +65,8 @@ static lua_Hook hook_for_everything(lua_State *main) {
   return all ? lua_gethook(main) : NULL;
 }
 
-/* Whether the main thread's hook is a function of Lua: debug.gethook returns a
-** text for the others. */
+/* Whether the hook of the main thread is a Lua function. debug.gethook returns
+** a string for a C hook. */
 static bool is_lua_hook(lua_State *L) {
   int top = lua_gettop(L);
   luaL_checkstack(L, LUA_MINSTACK, "too many values");
@@ -87,8 +87,8 @@ static int nothing(lua_State *L) {
   return 0;
 }
 
-/* On the main thread: calls the hook, which may raise. The error is on top
-** then. */
+/* To be called on the main thread. Calls the hook. True: the hook raised, and
+** the error is on top. */
 static bool hook_raises(lua_State *L, cwl_state *s, lua_Hook hook) {
   lua_pushcfunction(L, nothing);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK) return true;
@@ -96,9 +96,9 @@ static bool hook_raises(lua_State *L, cwl_state *s, lua_Hook hook) {
   return false;
 }
 
-/* In a coroutine the main thread's hook cannot be called. One of C is taken for
-** Ctrl-C unless it has returned before; one of Lua raises, if it does, when the
-** main thread runs again. */
+/* To be called in a coroutine, where the hook of the main thread cannot be
+** called. A C hook counts as Ctrl-C unless it has returned before. A Lua hook
+** does not: if it raises, it does so when the main thread runs again. */
 static bool is_taken_for_interrupt(lua_State *L, const cwl_state *s,
                                    lua_Hook hook) {
   if (hook == s->harmless || is_lua_hook(L)) return false;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* snprintf and strtod use the point of the same locale. */
+/* snprintf and strtod use the decimal point of the same locale. */
 static bool reads_back(double number, int digits, char *text) {
   snprintf(text, CW_NUMBER_TEXT, "%.*g", digits, number);
   return strtod(text, NULL) == number;
@@ -25,8 +25,8 @@ static void use_dot(char *text) {
   memmove(at + 1, at + n, strlen(at + n) + 1);
 }
 
-/* 15 digits are never too many for a number of the usual range: "%g" writes no
-** zeros at the end. */
+/* Begins with 15 digits for a normal number: every text of 15 digits survives
+** the conversion, and "%g" omits zeros at the end. */
 void cw_number_print(double number, char text[CW_NUMBER_TEXT]) {
   int digits = fabs(number) < DBL_MIN ? 1 : DBL_DIG;
   while (!reads_back(number, digits, text) && digits < DBL_DECIMAL_DIG)

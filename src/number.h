@@ -6,8 +6,8 @@
 
 enum { CW_NUMBER_TEXT = 40 };
 
-/* Writes 'number', which is finite, with as few digits as read back as the same
-** double: "0.1", "2", "1e+100". The point is a dot in every locale. */
+/* Writes the finite 'number' with the fewest digits that read back as the same
+** double: "0.1", "2", "1e+100". The decimal point is a dot in every locale. */
 void cw_number_print(double number, char text[CW_NUMBER_TEXT]);
 
 #endif

@@ -9,8 +9,9 @@
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_shared;
 
-/* libcurl says "OpenSSL/3.0.17"; other words may follow a blank. Before 3.0
-** OpenSSL does not give its number alone, and the answer is no. */
+/* libcurl reports "OpenSSL/3.0.17", perhaps followed by a blank and more text.
+** OpenSSL before 3.0 does not offer its plain version number, so there the
+** result is false. */
 static void compare_versions(void) {
 #ifdef OPENSSL_VERSION_STRING
   static const char prefix[] = "OpenSSL/";

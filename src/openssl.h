@@ -7,17 +7,17 @@
 #include <curl/curl.h>
 #include <stdbool.h>
 
-/* Whether libcurl's TLS library is the very OpenSSL of this module: only then
-** may its structures be used. */
+/* Whether libcurl uses the same OpenSSL as this module. Only then may its
+** structures be used. */
 bool cw_openssl_is_shared(void);
 
-/* The SSL of the connection that 'easy' is using; NULL: it has no TLS, or that
+/* The SSL of the connection of 'easy'; NULL: the connection has no TLS, or that
 ** of another library. To be called while 'easy' has a connection, as in
 ** CURLOPT_PREREQFUNCTION. */
 struct ssl_st *cw_openssl_of(CURL *easy);
 
-/* Whether bytes that the peer has sent on the connection of 'easy' are
-** decrypted and not read. The socket does not show them. */
+/* Whether OpenSSL holds decrypted bytes of the connection of 'easy' that were
+** not read. The socket does not show them. */
 bool cw_openssl_has_unread(CURL *easy);
 
 #endif

@@ -190,8 +190,8 @@ const cw_option cw_options[CW_OPTION_COUNT] = {
            "\"sha256//...\" (base64): a list, or one text with \";\" between"},
   [CW_OPT_TLS_UNCLEAN_CLOSE] = {.name = "unclean_close", .group = "tls",
     .kind = CW_KIND_BOOLEAN, .standard = "false",
-    .doc = "true accepts a body over HTTP/1 that nothing but the end of the "
-           "connection ends, when the server closes without close_notify"},
+    .doc = "true accepts a body over HTTP/1 that ends with the connection, "
+           "even if the server sends no close_notify"},
   [CW_OPT_TLS_VERIFY] = {.name = "verify", .group = "tls",
     .kind = CW_KIND_BOOLEAN, .id = CURLOPT_SSL_VERIFYPEER, .number = 1,
     .standard = "true",

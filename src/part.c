@@ -154,7 +154,7 @@ uint64_t cw_part_ask(cw_part *p) {
   return p->asked ? p->file.bytes - 1 : 0;
 }
 
-/* Something else is there now. */
+/* Empties the part: its bytes do not belong to the current entity. */
 static bool forget(cw_part *p, cw_error *e) {
   unknow(p);
   p->file.keep = p->asked = p->resumed = p->whole = false;
@@ -210,8 +210,8 @@ static cw_taking take_rest(cw_part *p, const cw_response *r, uint64_t most,
                                                          : CW_PART_FAILED;
 }
 
-/* 412 and 416 say that the entity is another one. A server that fails by 500
-** may fail by the Range alone: the part stays until the whole comes. */
+/* 412 and 416 mean that the entity has changed. A 500 may be caused by the
+** Range header alone, so the part is kept until the whole entity arrives. */
 cw_taking cw_part_refused(cw_part *p, int status, cw_error *e) {
   bool is_other = status == 412 || status == 416;
   if (!p->asked || p->anew || !(is_other || status == 500))

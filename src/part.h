@@ -18,8 +18,8 @@ typedef struct cw_part {
   int64_t length;  /* of the whole entity; -1: not known */
   bool asked;      /* the rest of it */
   bool resumed;    /* and that came */
-  bool whole;      /* all of it is to be asked for, and kept till then */
-  bool anew;       /* a refusal has been answered so: once */
+  bool whole;      /* the whole file is requested, the part is kept */
+  bool anew;       /* a second request was made after a refusal */
   char url[CW_CHECKSUM_TEXT]; /* its SHA-256: it may hold a secret */
 } cw_part;
 
@@ -49,8 +49,9 @@ uint64_t cw_part_ask(cw_part *p);
 cw_taking cw_part_take(cw_part *p, const cw_response *r, uint64_t most,
                        cw_error *e);
 
-/* The same of an answer that is an error: CW_PART_AGAIN after a refusal of the
-** request for the rest, CW_PART_REFUSED after any other. */
+/* The same for a response with an error status: CW_PART_AGAIN if the request
+** for the rest was refused and the whole file must be requested, else
+** CW_PART_REFUSED. */
 cw_taking cw_part_refused(cw_part *p, int status, cw_error *e);
 
 /* All has come: puts the file in its place, if it is whole. False: 'e' says

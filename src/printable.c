@@ -1,4 +1,4 @@
-/* printable: text that a terminal shows and does not obey. Knows UTF-8.
+/* printable: text without control characters. Knows UTF-8.
 ** SPDX-License-Identifier: MIT */
 #include "printable.h"
 
@@ -11,7 +11,8 @@ static int sequence_length(unsigned char first) {
   return first >= 0xf0 && first < 0xf5 ? 4 : 0;
 }
 
-/* The character at 'text' and its length; 0: it is none. */
+/* Decodes the character at 'text' and returns its length; 0: the bytes are not
+** UTF-8. */
 static int decode(const char *text, uint32_t *character) {
   static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
   unsigned char first = (unsigned char)*text;

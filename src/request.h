@@ -9,12 +9,12 @@
 #include "settings.h"
 #include "url.h"
 
-/* How far the digest authentication of a request is (see authorization). */
+/* The state of digest authentication (see authorization). */
 typedef struct cw_rounds {
-  unsigned over;     /* responses that led to another round */
+  unsigned over;     /* responses that were followed by another round */
   bool probes;       /* the next round goes without the content */
-  cw_digest *digest; /* owned: the challenge that is answered; NULL: none yet */
-  char *answer;      /* owned: the value of Authorization that answers it */
+  cw_digest *digest; /* owned: the challenge that is answered; NULL: none */
+  char *answer;      /* owned: the value of Authorization */
 } cw_rounds;
 
 typedef struct cw_request {
@@ -32,7 +32,7 @@ typedef struct cw_request {
 void cw_request_init(cw_request *r, cw_settings *defaults, cw_error *error);
 void cw_request_clear(cw_request *r);
 
-/* Forgets the rounds of its authentication. */
+/* Forgets the state of digest authentication. */
 void cw_request_end_rounds(cw_request *r);
 
 /* Sets the url, put behind the option base_url if it has no scheme of its own.
@@ -56,7 +56,7 @@ bool cw_request_hide_secrets(cw_request *r);
 
 const char *cw_request_method(const cw_request *r);
 
-/* Whether to send it twice has the same effect as once (RFC 9110 9.2.2). */
+/* Whether the method is idempotent (RFC 9110 section 9.2.2). */
 bool cw_request_is_idempotent(const cw_request *r);
 
 /* What Content-Type says where its program does not; NULL: nothing. */

@@ -119,8 +119,9 @@ static void see_length(framing *f, cw_text value) {
 /* Nobody asked for a coding (by TE), so none but chunked may be there (RFC 9112
 ** section 7.4); libcurl would undo gzip and others without any limit. Identity,
 ** which RFC 2616 had, is none. libcurl takes chunked anywhere in the list for
-** the last. Servers behind a proxy that adds a line of its own name chunked
-** twice; libcurl undoes it once, as everybody does who takes it at all. */
+** the last. A server behind a proxy may send chunked twice, because the proxy
+** adds its own line. libcurl and other clients that accept this decode the body
+** once. */
 static void see_coding(framing *f, cw_text value) {
   f->coded = true;
   while (value.length && !f->fault) {

@@ -49,8 +49,8 @@ bool cw_response_status_line(cw_response *r, cw_text line);
 ** think that it ends elsewhere than we do. */
 const char *cw_response_framing(const cw_response *r, bool *doubtful);
 
-/* Whether a body can follow, and no field of the final response says where it
-** ends. To HEAD there is none, whatever the fields say. */
+/* Whether a body may follow whose end no field of the final response declares.
+** A response to HEAD has no body, whatever its fields are. */
 bool cw_response_open_ended(const cw_response *r);
 
 /* Whether its Content-Encoding names anything that changes the body. */

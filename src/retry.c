@@ -31,8 +31,8 @@ static bool worth_it(const cw_request *r, const cw_try *last) {
   return listed(on->text, status);
 }
 
-/* Whole seconds; a fraction, which RFC 9110 does not have, is rounded up.
-** Negative: it is no number. */
+/* Reads a number of seconds. RFC 9110 allows no fraction; a fraction is rounded
+** up. Negative: the text is no number. */
 static double whole_seconds(const char *text) {
   double seconds = 0;
   size_t digits = strspn(text, "0123456789"), fraction = 0;

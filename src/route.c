@@ -37,7 +37,7 @@ static int hex(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Whether a control byte stands in the text, also percent-encoded. */
+/* Whether the text contains a control byte, plain or percent-encoded. */
 static bool has_control(const char *text) {
   for (; *text; text++) {
     int c = (unsigned char)*text;
@@ -48,8 +48,9 @@ static bool has_control(const char *text) {
   return false;
 }
 
-/* With a control byte in user or password libcurl (up to 8.6 at least) connects
-** directly, without a word: parse_proxy returns no error then. */
+/* If the user or the password of a proxy has a control byte, libcurl (up to 8.6
+** at least) ignores the proxy and connects directly, because parse_proxy then
+** returns no error. */
 static bool has_bad_login(CURLU *url) {
   static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD};
   bool bad = false;
@@ -103,7 +104,7 @@ const char *cw_route_proxy_fault(const char *text) {
 }
 
 int cw_route_proxy_port(const char *text) {
-  enum { OF_HTTPS = 443, OF_OTHERS = 1080 }; /* as libcurl has it */
+  enum { OF_HTTPS = 443, OF_OTHERS = 1080 }; /* the default ports of libcurl */
   char *port = NULL;
   CURLU *url = curl_url();
   if (url && !curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
@@ -128,7 +129,7 @@ bool cw_route_environment(void) {
   return (plain && *plain) || (tls && *tls) || (all && *all);
 }
 
-/* The variable that libcurl goes by. */
+/* The value of the variable that libcurl uses. */
 static const char *environment_for(bool https) {
   const char *value =
     https ? environment("https_proxy", "HTTPS_PROXY") : getenv("http_proxy");

@@ -14,14 +14,14 @@
 ** it, for that may hold a password. */
 const char *cw_route_proxy_fault(const char *text);
 
-/* The port of a proxy's url without a fault. */
+/* The port of a proxy url that has no fault. */
 int cw_route_proxy_port(const char *text);
 
 /* Whether there is a proxy in the environment, for whatever host. */
 bool cw_route_environment(void);
 
-/* Why libcurl would pass the environment's proxy for such urls over without a
-** word; NULL: it would not, or there is none. */
+/* Why libcurl would silently ignore the proxy that the environment has for this
+** scheme; NULL: it would not, or there is none. */
 const char *cw_route_environment_fault(bool https);
 
 /* The hosts that the environment's proxies are not for: this machine itself,
@@ -29,10 +29,10 @@ const char *cw_route_environment_fault(bool https);
 ** memory; freed by the caller. */
 char *cw_route_exempt(const cw_headers *pinned);
 
-/* Whether 'host', as in a url, is this machine: localhost and the names below,
-** an address of the loopback, the unspecified one, either of them mapped into
-** IPv6, or what gethostname says; with a dot at its end, too. No proxy of the
-** environment is for it. */
+/* Whether 'host', as written in a url, is this machine: localhost and names
+** below it, a loopback address, the unspecified address, either of them mapped
+** into IPv6, or the name that gethostname returns. Each may end with a dot. No
+** proxy of the environment is used for these. */
 bool cw_route_is_this_machine(const char *host);
 
 enum { CW_ROUTE_TEXT = 320 };

@@ -9,7 +9,8 @@
 
 #include "openssl.h"
 
-/* OpenSSL 3 or newer: the version can be compared with libcurl's exactly. */
+/* Requires OpenSSL 3 or newer: its version can be compared exactly with that of
+** libcurl. */
 #if defined(OPENSSL_VERSION_MAJOR) && OPENSSL_VERSION_MAJOR >= 3
 #define CAN_WATCH 1
 #include <openssl/bio.h>
@@ -21,25 +22,25 @@ struct cw_tls_watch {
   unsigned refs;
   bool http2;
   bool notified;
-  bool delays;     /* the end is told late */
-  bool delayed;    /* and was */
-  bool ended;      /* no more is to come, and libcurl may not know it */
-  bool fresh;      /* a record came since "nothing to read" was told */
-  bool inner;      /* a record's type is told when it is decrypted (TLS 1.3) */
-  bool alert_next; /* the record that is being read looks like an alert */
-  size_t overhead; /* bytes of encryption of a record; 0: not known */
-  size_t in, out;  /* bytes of the record that is being read, written */
-  size_t last;     /* bytes of data of the last record with data */
-  unsigned unread; /* records with data that came since the last mark */
-  size_t written;  /* bytes of data written since then */
+  bool delays;     /* the end is reported late */
+  bool delayed;    /* and it was */
+  bool ended;      /* the connection has ended, and libcurl may not know */
+  bool fresh;      /* a record has come since "nothing to read" */
+  bool inner;      /* the type of a record is encrypted (TLS 1.3) */
+  bool alert_next; /* the current record looks like an alert */
+  size_t overhead; /* bytes that encryption adds to a record; 0: unknown */
+  size_t in, out;  /* data bytes of the record being read, written */
+  size_t last;     /* data bytes of the last data record */
+  unsigned unread; /* data records that came since the last mark */
+  size_t written;  /* data bytes written since the last record came */
   void (*first)(void *data);
   void *first_data;
 };
 
-/* libcurl before 8.1.0 reads on behind the end of a stream (cf_h2_recv), and
-** takes an end of the connection that it finds there for a clean end of the
-** stream, even where the stream was reset. When it finds nothing to read it
-** looks at how the stream has ended. */
+/* Whether the end of the connection must be reported later. libcurl before
+** 8.1.0 reads on after the end of a stream (cf_h2_recv), and takes the end of
+** the connection for a clean end of the stream, even if the stream was reset.
+** If there is nothing to read, it checks how the stream has ended. */
 static bool end_comes_too_early(cw_tls_watch *w) {
   if (!w->delays || !w->fresh) return false;
   w->fresh = false;
@@ -70,10 +71,10 @@ static void see_type(cw_tls_watch *w, bool writes, int type) {
     data_came(w);
 }
 
-/* In TLS 1.3 an alert looks like data before it is decrypted. No frame of
-** HTTP/2 is as short. */
+/* In TLS 1.3 an alert looks like data until it is decrypted. It is recognized
+** by its size: every frame of HTTP/2 is longer. */
 static void see_header(cw_tls_watch *w, bool writes, const uint8_t *header) {
-  enum { ALERT = 2 }; /* bytes of one */
+  enum { ALERT = 2 }; /* bytes of an alert */
   size_t length = (size_t)header[3] << 8 | header[4];
   size_t size = length > w->overhead ? length - w->overhead : 0;
   if (writes) {
@@ -101,7 +102,8 @@ static void on_message(int writes, int version, int type, const void *bytes,
 
 /* The end of the connection ----------------------------------------------- */
 
-/* "Nothing to read": OpenSSL passes it on, and is asked again. */
+/* Makes the read return "nothing to read". OpenSSL passes this on and is called
+** again. */
 static long nothing_to_read(BIO *bio) {
   BIO_clear_retry_flags(bio);
   BIO_set_retry_read(bio);
@@ -137,12 +139,12 @@ static long on_bio(BIO *bio, int operation, const char *bytes, size_t length,
   }
 }
 
-/* Its callbacks cost some 2,000 instructions a request: they are set where an
-** end may be delayed. */
+/* The BIO callback costs about 2,000 instructions per request, so it is set
+** only if an end may have to be delayed. */
 static void watch_end(cw_tls_watch *w, SSL *ssl) {
   BIO *bio = SSL_get_rbio(ssl);
   if (!bio || BIO_get_callback_ex(bio)) return;
-  w->refs++; /* the BIO's */
+  w->refs++; /* the reference of the BIO */
   BIO_set_callback_arg(bio, (char *)(void *)w);
   BIO_set_callback_ex(bio, on_bio);
 }
@@ -150,7 +152,7 @@ static void watch_end(cw_tls_watch *w, SSL *ssl) {
 /* Begin and end ----------------------------------------------------------- */
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int place = -1; /* of the watch in an SSL */
+static int place = -1; /* the index of the watch in an SSL */
 
 static void release(void *ssl, void *watch, CRYPTO_EX_DATA *data, int index,
                     long unused, void *unused_too) {
@@ -162,7 +164,8 @@ static void set_up(void) {
   place = SSL_get_ex_new_index(0, NULL, NULL, NULL, release);
 }
 
-/* What a record takes besides its data; TLS 1.2 without AEAD pads. */
+/* The bytes that a record adds to its data; 0: not fixed, because TLS 1.2
+** without AEAD uses padding. */
 static size_t overhead_of(const SSL *ssl) {
   enum { TAG = 16, INNER_TYPE = 1, NONCE = 8 };
   const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
@@ -179,10 +182,11 @@ static bool agreed_on_http2(const SSL *ssl) {
   return n == 2 && memcmp(name, "h2", 2) == 0;
 }
 
-/* An end without close_notify is an error to OpenSSL 3. libcurl before 8.7.0
-** does not let OpenSSL notice (BIO_CTRL_EOF), since 8.7.0 it fails the transfer
-** (CURLE_RECV_ERROR), even where the body is complete. With this option the end
-** is an end to both, and curlew judges what it means for the response. */
+/* An end without close_notify is an error in OpenSSL 3. libcurl before 8.7.0
+** hides it from OpenSSL (BIO_CTRL_EOF); since 8.7.0 the transfer fails
+** (CURLE_RECV_ERROR) even if the body is complete. With this option every
+** libcurl treats it as an end, and curlew decides what it means for the
+** response. */
 static void take_any_end(SSL *ssl) {
   SSL_set_options(ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
 }
@@ -194,7 +198,7 @@ static cw_tls_watch *begin_watch(SSL *ssl) {
     free(w);
     return NULL;
   }
-  w->refs = 1; /* the connection's */
+  w->refs = 1; /* the reference of the connection */
   w->http2 = agreed_on_http2(ssl);
   w->overhead = overhead_of(ssl);
   w->inner = SSL_version(ssl) == TLS1_3_VERSION;

@@ -1,5 +1,5 @@
-/* tls_watch: what happens on a connection's TLS layer, as OpenSSL tells it: the
-** peer's close_notify, and the records that go by. Knows libcurl, OpenSSL.
+/* tls_watch: what OpenSSL reports about the TLS layer of a connection: the
+** close_notify of the peer, and the sizes of records. Knows libcurl, OpenSSL.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_TLS_WATCH_H
 #define CURLEW_TLS_WATCH_H
@@ -8,25 +8,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Belongs to a connection, and to the transfers that took it: the last of them
-** frees it. It stays readable when libcurl has closed the connection. */
+/* Reference-counted: a connection and the transfers that use it have
+** references. A watch can be read after libcurl has closed the connection. */
 typedef struct cw_tls_watch cw_tls_watch;
 
-/* A reference to the watch of the connection that 'easy' is using; the first
-** call for a connection begins to watch it. NULL: it cannot be watched. */
+/* A reference to the watch of the connection of 'easy'. The first call for a
+** connection begins the watch. NULL: the connection cannot be watched. */
 cw_tls_watch *cw_tls_watch_take(CURL *easy);
 void cw_tls_watch_free(cw_tls_watch *w); /* NULL is fine */
 
 /* Whether ALPN has agreed on HTTP/2. */
 bool cw_tls_watch_http2(const cw_tls_watch *w);
 
-/* Until the watch is taken again, libcurl learns of the connection's end
-** (close_notify, FIN) only when it has been told once that there is nothing to
-** read. 'easy' is using the connection. */
+/* Until the watch is taken again, libcurl learns of the end of the connection
+** (close_notify, FIN) only after one read has reported "nothing to read".
+** 'easy' must be using the connection. */
 void cw_tls_watch_delay_end(cw_tls_watch *w, CURL *easy);
 
-/* Calls 'first' once, inside libcurl, when the next record with data comes.
-** NULL: calls nothing. */
+/* Calls 'first' once, inside libcurl, when the next data record comes. NULL:
+** cancels the call. */
 void cw_tls_watch_on_record(cw_tls_watch *w, void (*first)(void *data),
                             void *data);
 
@@ -36,19 +36,19 @@ void cw_tls_watch_delivered(cw_tls_watch *w);
 /* Whether the peer has sent a close_notify. */
 bool cw_tls_watch_notified(const cw_tls_watch *w);
 
-/* Whether the end of the connection was waiting behind the last record. */
+/* Whether the end of the connection came directly after the last record. */
 bool cw_tls_watch_delayed(const cw_tls_watch *w);
 
-/* Whether the connection has ended, which libcurl has not been told in the
-** transfer before. */
+/* Whether the connection had ended although libcurl was not told so in the
+** previous transfer. */
 bool cw_tls_watch_ended(const cw_tls_watch *w);
 
-/* The bytes of the only record that came since data was last delivered, or
-** since libcurl was last told that there is nothing to read; 0: there is none,
-** or more than one, or its size is not known. */
+/* The data bytes of the only record that has come since data was last delivered
+** or since "nothing to read" was last reported; 0: no record, several records,
+** or the size is unknown. */
 size_t cw_tls_watch_last(const cw_tls_watch *w);
 
-/* The bytes written since the last record came. False: not known. */
+/* The data bytes written since the last record came. False: not known. */
 bool cw_tls_watch_written(const cw_tls_watch *w, size_t *bytes);
 
 #endif

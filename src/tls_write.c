@@ -15,24 +15,25 @@
 
 #include "openssl.h"
 
-/* A server that refuses an upload answers and closes, and its reset makes the
-** next write fail. The answer can still be read, but libcurl (7.88, and newer)
-** gives up at once. A filter in front of libcurl's own BIO says "try again"
-** instead, as long as there is something to read: such a socket counts as
-** readable, and libcurl reads before it writes. */
+/* A server that refuses an upload sends its response and closes, and the reset
+** of the connection makes the next write fail. The response can still be read,
+** but libcurl (7.88 and newer) fails at once. Hence a filter before libcurl's
+** own BIO returns "try again" as long as there may be data to read. A reset
+** socket counts as readable, so libcurl reads before it writes. */
 
 typedef struct filter {
   curl_socket_t socket;
-  unsigned failures; /* since something was read */
-  uint64_t read;     /* bytes, when a write failed last */
+  unsigned failures; /* since the last successful read */
+  uint64_t read;     /* bytes read when the last write failed */
 } filter;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static BIO_METHOD *method; /* NULL: out of memory */
 
-/* The server's kernel holds a short answer back until the tickets of TLS, which
-** it has sent before, are acknowledged (Nagle), and forgets it when the server
-** closes. This kernel acknowledges late while there is much to send. */
+/* The kernel of the server may hold back a short response until the TLS
+** tickets, which were sent before, are acknowledged (Nagle), and discards it
+** when the server closes. During an upload this kernel delays
+** acknowledgements. */
 static void acknowledge_at_once(const filter *f) {
   int on = 1;
 #ifdef TCP_QUICKACK
@@ -44,8 +45,8 @@ static void acknowledge_at_once(const filter *f) {
 #endif
 }
 
-/* libcurl may write several times before it reads, and reads no more once it
-** has seen the end of the connection. */
+/* A limited number of failures is allowed: libcurl may write several times
+** before it reads, and reads no more after the end of the connection. */
 static bool may_read_more(filter *f, BIO *next) {
   enum { PATIENCE = 16 };
   uint64_t read = BIO_number_read(next);
@@ -95,16 +96,16 @@ static void make_method(void) {
   BIO_meth_set_destroy(method, filter_destroy);
 }
 
-void cw_tls_write_outlive(CURL *easy, curl_socket_t socket) {
+void cw_tls_write_retry(CURL *easy, curl_socket_t socket) {
   SSL *ssl = cw_openssl_of(easy);
   BIO *own = ssl ? SSL_get_wbio(ssl) : NULL;
   pthread_once(&once, make_method);
   if (!own || !method) return;
-  if (BIO_method_type(own) & BIO_TYPE_FILTER) return; /* it has one */
+  if (BIO_method_type(own) & BIO_TYPE_FILTER) return; /* already there */
   BIO *bio = BIO_new(method);
   if (!bio) return;
   ((filter *)BIO_get_data(bio))->socket = socket;
   acknowledge_at_once(BIO_get_data(bio));
-  BIO_up_ref(own); /* the SSL gives its reference back */
+  BIO_up_ref(own); /* the SSL drops its own reference */
   SSL_set0_wbio(ssl, BIO_push(bio, own));
 }

@@ -6,10 +6,11 @@
 
 #include <curl/curl.h>
 
-/* From now on a failed write on the connection of 'easy' is "not now" to
-** libcurl: it reads what has come, or finds the end of the connection. Only
-** while 'easy' has a connection; does nothing where its TLS is not OpenSSL's.
-** 'socket' is the connection's, if it is new; or CURL_SOCKET_BAD. */
-void cw_tls_write_outlive(CURL *easy, curl_socket_t socket);
+/* From now on a failed write on the connection of 'easy' returns "try again" to
+** libcurl, which then reads the response or finds the end of the connection. To
+** be called while 'easy' has a connection. Has no effect if the TLS library is
+** not the OpenSSL of this module. 'socket' is the socket of a new connection,
+** else CURL_SOCKET_BAD. */
+void cw_tls_write_retry(CURL *easy, curl_socket_t socket);
 
 #endif

@@ -67,7 +67,7 @@ static int64_t declared_length(const cw_transfer *t) {
   return length;
 }
 
-/* Whether nothing but the end of its stream or connection ends the body. */
+/* Whether only the end of the stream or of the connection ends the body. */
 static bool is_open_ended(const cw_transfer *t) {
   return cw_response_open_ended(t->response) &&
          strcmp(cw_request_method(t->request), "HEAD") != 0;
@@ -85,15 +85,16 @@ static bool interim(int status) {
   return status >= 100 && status < 200 && status != 101;
 }
 
-/* An option that libcurl is given inside a callback: it looks at it when
-** the transfer is done, and there is no other way to say so before it is. */
+/* Sets an option inside a callback of libcurl. libcurl reads the option when
+** the transfer ends, and offers no other way to ask for this earlier. */
 void cw_transfer_forbid_reuse(cw_transfer *t) {
   t->forbids_reuse = true;
-  t->owes = false;
+  t->closes_for_body = false;
   curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 1L);
 }
 
-/* Whether libcurl reports progress, which costs. Also from a callback. */
+/* Turns the progress function of libcurl on or off, since each call of it costs
+** time. May be called from a callback. */
 static CURLcode report(cw_transfer *t, bool on) {
   if (t->reports == on) return CURLE_OK;
   t->reports = on;
@@ -102,12 +103,12 @@ static CURLcode report(cw_transfer *t, bool on) {
 
 static CURLcode allow_reuse(cw_transfer *t) {
   if (!t->forbids_reuse) return CURLE_OK;
-  t->forbids_reuse = t->owes = false;
+  t->forbids_reuse = t->closes_for_body = false;
   return curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, 0L);
 }
 
-/* Whether bytes of the body have still to go out. The declared length counts
-** what stands around the parts of a form, too. */
+/* Whether bytes of the request body are still unsent. The declared length
+** includes the delimiters of a form. */
 static bool is_body_unsent(const cw_transfer *t) {
   if (t->content->kind == CW_CONTENT_NONE) return false;
   int64_t length = measured(t, CURLINFO_CONTENT_LENGTH_UPLOAD_T);
@@ -115,25 +116,25 @@ static bool is_body_unsent(const cw_transfer *t) {
   return measured(t, CURLINFO_SIZE_UPLOAD_T) < length;
 }
 
-/* libcurl ends a transfer whose answer is final while it waits for 100
-** (Continue), or asks again after 417, and keeps the connection: the server
-** would read the next request as the body of this one. Over HTTP/2 libcurl
-** resets the stream. */
-static void note_owed_body(cw_transfer *t) {
+/* libcurl keeps the connection if the final response comes while it waits for
+** 100 (Continue), or if it repeats the request after 417. The server would then
+** read the next request as the rest of this body, so the connection must be
+** closed. Over HTTP/2 libcurl resets the stream. */
+static void forbid_reuse_while_unsent(cw_transfer *t) {
   if (t->forbids_reuse || !cw_transfer_speaks_http1(t)) return;
   if (!is_body_unsent(t)) return;
   cw_transfer_forbid_reuse(t);
-  t->owes = true;
+  t->closes_for_body = true;
 }
 
-/* The body goes out after all: libcurl ends no transfer in the midst of what
-** it has read, unless it closes the connection. */
-static void pay_owed_body(cw_transfer *t) {
-  if (t->owes) allow_reuse(t);
+/* The whole body has been handed to libcurl, so the connection can be kept:
+** libcurl sends all that it has read, or closes the connection. */
+static void allow_reuse_when_sent(cw_transfer *t) {
+  if (t->closes_for_body) allow_reuse(t);
 }
 
-/* libcurl asks again by itself, without "Expect: 100-continue", but for a line
-** of ours. */
+/* libcurl repeats a request after 417 without its own Expect line. An Expect
+** line that curlew has set is removed here. */
 static bool asks_again(cw_transfer *t) {
   if (!t->expecting || t->response->status != 417) return false;
   cw_settings_stop_expecting(t->expecting);
@@ -141,10 +142,11 @@ static bool asks_again(cw_transfer *t) {
   return true;
 }
 
-/* libcurl keeps in the easy handle what kinds of authentication a 401 or a 407
-** has offered, and no option resets it (in 7.88 and in 8.21). If a later
-** request on the handle has credentials that libcurl sends (netrc's, a proxy's)
-** and is refused, libcurl would repeat it because of that, and fail. */
+/* After a 401 or a 407 libcurl keeps the offered authentication schemes in the
+** easy handle. No option resets them (7.88 and 8.21). If libcurl sends the
+** credentials of a later request on that handle (netrc, a proxy) and the
+** request is refused, libcurl would repeat it because of the old offer, and
+** fail. */
 static void note_challenge(cw_transfer *t, int status) {
   t->worn |= status == 401 || status == 407;
 }
@@ -162,9 +164,9 @@ static void look_at_upload(cw_transfer *t) {
   enter_phase(t);
 }
 
-/* libcurl 7.88 wants to write whenever there is something to send, also where
-** the server's windows are closed (the HTTP/2 filter's choice of sockets is not
-** asked any more once the request is sent). */
+/* libcurl 7.88 waits for a writable socket as long as there is data to send,
+** even if the HTTP/2 windows are closed: once the request headers are sent, it
+** no longer asks the HTTP/2 filter which events to wait for. */
 static void watch_window(cw_transfer *t) {
   if (t->http1 || t->look_at) return;
   t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
@@ -183,7 +185,7 @@ static size_t end_of_block(cw_transfer *t, size_t n) {
   if (fault) return broken(t, fault);
   if (doubtful) cw_transfer_forbid_reuse(t);
   note_challenge(t, t->response->status);
-  note_owed_body(t);
+  forbid_reuse_while_unsent(t);
   t->undecided = asks_again(t);
   if (t->undecided) return n;
   report(t, false);
@@ -207,18 +209,19 @@ static bool continue_line(cw_transfer *t, cw_headers *h, cw_text more) {
   return cw_headers_continue(h, more);
 }
 
-/* Whether libcurl goes by it for where the body or the connection ends. */
-static bool frames_body(cw_text name) {
+/* Whether libcurl uses this field to find the end of the body or of the
+** connection. */
+static bool is_framing_field(cw_text name) {
   return says_where_it_ends(name) || cw_text_is(name, "connection");
 }
 
-/* A blank stands before the colon (RFC 9112 section 5.1). libcurl does not know
-** such a name, so "Content-Length : 5" is no length to it, and others take it
-** for one: two readings of where a body ends are one too many. */
-static bool misleads(cw_text line, const char *colon) {
+/* Whether a blank before the colon (RFC 9112 section 5.1) makes the framing
+** ambiguous. libcurl does not recognize "Content-Length : 5" as a length, but
+** other parsers do. */
+static bool is_ambiguous(cw_text line, const char *colon) {
   if (colon == line.bytes || !cw_text_blank(colon[-1])) return false;
   size_t n = (size_t)(colon - line.bytes);
-  return frames_body(cw_text_trim((cw_text){line.bytes, n}));
+  return is_framing_field(cw_text_trim((cw_text){line.bytes, n}));
 }
 
 static bool add_line(cw_transfer *t, cw_headers *h, cw_text line) {
@@ -226,9 +229,9 @@ static bool add_line(cw_transfer *t, cw_headers *h, cw_text line) {
     return continue_line(t, h, cw_text_trim(line));
   const char *colon = memchr(line.bytes, ':', line.length);
   if (!colon) return true; /* not a field line: libcurl passes it over too */
-  if (misleads(line, colon))
-    return broken(t, "a blank stands before the colon of a header that says "
-                     "where the body or the connection ends");
+  if (is_ambiguous(line, colon))
+    return broken(t, "a header that frames the body or the connection has a "
+                     "blank before its colon");
   return cw_headers_add_line(h, line, (size_t)(colon - line.bytes));
 }
 
@@ -318,22 +321,23 @@ static bool sends_over_tls(const cw_transfer *t) {
          t->content->length != 0;
 }
 
-/* A server that answers before it has read everything may close its connection
-** at once, and then the next write fails and hides the answer. So what has come
-** is read first; once for each piece, because there may be nothing to read but
-** the end. To look when the piece has been copied leaves the least time before
-** it is written. (Over TLS: cw_tls_write_outlive.) */
+/* A server that answers before it has read the whole body may close its
+** connection at once. The next write then fails and hides the response, so data
+** that has arrived is read first. The upload is paused once per piece only,
+** because the end of the connection also makes a socket readable. The check is
+** made after the piece has been copied, which leaves the shortest time until
+** the write. (Over TLS: cw_tls_write_retry.) */
 static bool has_to_read_first(cw_transfer *t) {
   struct pollfd socket = {.fd = (int)t->socket, .events = POLLIN};
-  if (t->https || t->response->final || t->body->paused || t->held) {
-    t->held = false;
+  if (t->https || t->response->final || t->body->paused || t->read_first) {
+    t->read_first = false;
     return false;
   }
-  t->held = poll(&socket, 1, 0) > 0;
-  return t->held;
+  t->read_first = poll(&socket, 1, 0) > 0;
+  return t->read_first;
 }
 
-static size_t hold(cw_transfer *t) {
+static size_t pause_to_read(cw_transfer *t) {
   t->unwatched = true;
   enter_phase(t);
   return CURL_READFUNC_PAUSE;
@@ -347,16 +351,16 @@ static size_t on_read(char *to, size_t size, size_t count, void *data) {
   size_t n = cw_content_read(c, to, size * count);
   if (n <= size * count && has_to_read_first(t)) {
     cw_content_unread(c, n);
-    return hold(t);
+    return pause_to_read(t);
   }
   watch_window(t);
   if (!cw_content_sent(t->content)) return n;
-  pay_owed_body(t);
+  allow_reuse_when_sent(t);
   enter_phase(t);
   return n;
 }
 
-/* libcurl sends it again, on another connection. */
+/* libcurl sends the body again, on another connection. */
 static int on_seek(void *data, curl_off_t offset, int origin) {
   cw_content *c = data;
   const cw_transfer *t = c->reader;
@@ -366,12 +370,12 @@ static int on_seek(void *data, curl_off_t offset, int origin) {
   return ok ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
-/* What happens, for a trace and for 'ending'. */
+/* Passes events of libcurl on to the trace and to 'ending'. */
 static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t n,
                     void *data) {
   (void)easy;
   cw_transfer *t = data;
-  if (type == CURLINFO_TEXT) cw_ending_hear(&t->ending, bytes, n);
+  if (type == CURLINFO_TEXT) cw_ending_read_text(&t->ending, bytes, n);
   if (t->request && t->request->trace >= 0)
     cw_trace_write(t->request->trace, t->request, type, bytes, n);
   return 0;
@@ -385,7 +389,7 @@ static int64_t clock_now(void) {
   return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* The status; 0: there is none. */
+/* The status of the response to CONNECT; 0: no response has come. */
 static long answer_to_connect(const cw_transfer *t) {
   long status = 0;
   curl_easy_getinfo(t->easy, CURLINFO_HTTP_CONNECTCODE, &status);
@@ -401,8 +405,9 @@ static void refuse_tunnel(cw_transfer *t) {
                       text, (int)answer);
 }
 
-/* While a tunnel is made libcurl returns only when the proxy pauses, or when
-** this says so: nobody else can look at limits meanwhile. */
+/* While a tunnel is set up, libcurl returns only when the proxy sends nothing
+** or when this function returns 1. No other code can check limits in that
+** time. */
 static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
                        curl_off_t d) {
   cw_transfer *t = data;
@@ -423,7 +428,8 @@ static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
   }
 }
 
-/* A url for https, or one with an address of its own, by an HTTP proxy. */
+/* Whether the request goes through a CONNECT tunnel: an HTTP proxy, and a url
+** for https or an address given by the option resolve. */
 static bool tunnels(const cw_transfer *t, const cw_request *r) {
   bool pinned = cw_settings_find(&r->own, r->defaults, CW_OPT_RESOLVE);
   if (!t->https && !pinned) return false;
@@ -442,7 +448,7 @@ static CURLcode watch_tunnel(cw_transfer *t, const cw_request *request) {
 
 /* Connections ------------------------------------------------------------- */
 
-/* A new connection with TLS is about to be made. */
+/* libcurl is about to start TLS on a new connection. */
 static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *data) {
   (void)easy;
   cw_transfer *t = data;
@@ -450,8 +456,8 @@ static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *data) {
   return CURLE_OK;
 }
 
-/* A small text goes out with the header lines, in one system call; of a larger
-** one is to be seen how far it has come. */
+/* A small text is sent with the header lines in one system call. A larger body
+** is sent in pieces, so that progress can be reported. */
 static bool goes_at_once(const cw_content *c) {
   return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AT_ONCE;
 }
@@ -476,8 +482,8 @@ static int not_twice(cw_transfer *t) {
   return CURL_PREREQFUNC_ABORT;
 }
 
-/* Nothing of a request may go past the proxy that it names, whatever the reason
-** of libcurl's. Only a new connection can do so. */
+/* Whether libcurl has ignored the proxy of the request. Only a new connection
+** can bypass a proxy. The connection is refused, whatever the reason is. */
 static bool passes_proxy(const cw_transfer *t, int port) {
   long connects = 0;
   if (t->proxy < CW_PROXY_PLAIN) return false;
@@ -496,24 +502,27 @@ static int refuse_connection(cw_transfer *t, cw_code code, const char *what) {
 
 /* Repetitions ------------------------------------------------------------- */
 
-/* libcurl sends a request again, without a word, when a used connection ends
-** before an answer (Curl_retry_request), and over HTTP/2 when the server says
-** that it has not processed it (REFUSED_STREAM) or wants HTTP/1.1. */
+/* libcurl repeats a request without notice if a reused connection ends before a
+** response (Curl_retry_request). Over HTTP/2 it also does so if the server
+** reports that the request was not processed (REFUSED_STREAM), or asks for
+** HTTP/1.1. */
 
-/* libcurl counts the bytes of its first write. What it could not write then it
-** writes when the socket allows that. */
+/* Whether bytes of the request were sent. CURLINFO_REQUEST_SIZE counts the
+** bytes of the first write. If that was not complete, libcurl waits until the
+** socket is writable. */
 static bool has_sent(const cw_transfer *t) {
   long requested = 0;
   curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &requested);
-  return requested > t->requested || t->writes;
+  return requested > t->sent_before || t->writes;
 }
 
 static bool was_answered(const cw_transfer *t) {
-  return t->header_bytes > t->heard;
+  return t->header_bytes > t->headers_before;
 }
 
-/* On a connection of its own a request is repeated only because the server has
-** said so, by HTTP/2. On a used one the reason is not known. */
+/* Whether the server has reported that the request was not processed. libcurl
+** repeats a request from a new connection for that reason only (HTTP/2). For a
+** reused connection the reason is not known. */
 static bool was_declined(const cw_transfer *t) {
   return !t->http1 && t->is_new;
 }
@@ -531,9 +540,9 @@ static void refuse_repetition(cw_transfer *t) {
                cw_request_method(t->request));
 }
 
-/* libcurl 7.88 goes on where it was in the body when it sends a request again
-** after 417. Of a text that goes with the header lines, and of parts, it finds
-** the beginning. */
+/* When libcurl 7.88 repeats a request after 417, it continues in the middle of
+** the body. It starts again by itself only with a text that is sent with the
+** header lines, and with parts. */
 static bool rewind_content(cw_transfer *t) {
   cw_content *c = t->content;
   if (goes_at_once(c) || c->kind == CW_CONTENT_PARTS || c->sent == 0 ||
@@ -544,30 +553,31 @@ static bool rewind_content(cw_transfer *t) {
   return false;
 }
 
-/* The request goes out once more. False: it must not, the error says why. */
+/* libcurl is about to send the request once more. False: that is not allowed;
+** the error says why. */
 static bool repeat(cw_transfer *t) {
   if (!may_repeat(t)) {
     refuse_repetition(t);
     return false;
   }
-  pay_owed_body(t); /* nothing is owed on another connection */
+  allow_reuse_when_sent(t); /* the new connection has no unsent body */
   if (t->repeats && has_sent(t)) ++*t->repeats;
   return rewind_content(t);
 }
 
-/* What was sent and heard before belongs to former connections. */
+/* Bytes that were sent and received before belong to former connections. */
 static void note_connection(cw_transfer *t) {
-  long made = t->made;
+  long made = t->connects_before;
   if (!t->http1) curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &made);
-  t->is_new = made > t->made;
-  t->made = made;
-  t->heard = t->header_bytes;
+  t->is_new = made > t->connects_before;
+  t->connects_before = made;
+  t->headers_before = t->header_bytes;
   if (t->connected)
-    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &t->requested);
+    curl_easy_getinfo(t->easy, CURLINFO_REQUEST_SIZE, &t->sent_before);
 }
 
-/* libcurl opens a socket (CURLOPT_SOCKOPTFUNCTION). If that is for a repetition
-** that must not be, the server need not see a connection. */
+/* libcurl has created a socket (CURLOPT_SOCKOPTFUNCTION). A repetition that is
+** not allowed ends here, before a connection is made. */
 static int on_opened(void *data, curl_socket_t socket, curlsocktype purpose) {
   (void)socket;
   (void)purpose;
@@ -577,8 +587,8 @@ static int on_opened(void *data, curl_socket_t socket, curlsocktype purpose) {
   return CURL_SOCKOPT_ERROR;
 }
 
-/* The other option that libcurl is given inside a callback: it looks at it each
-** time that it has something to say. */
+/* Sets an option inside a callback of libcurl. libcurl reads the option each
+** time it has a text to report. */
 static void listen_to_libcurl(void *data, bool on) {
   cw_transfer *t = data;
   if (!t->traces) curl_easy_setopt(t->easy, CURLOPT_VERBOSE, on ? 1L : 0L);
@@ -613,7 +623,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   ** this transfer, explains nothing that comes now. */
   t->detail[0] = '\0';
   t->connected = true;
-  if (sends_over_tls(t)) cw_tls_write_outlive(t->easy, t->socket);
+  if (sends_over_tls(t)) cw_tls_write_retry(t->easy, t->socket);
   enter_phase(t);
   return CURL_PREREQFUNC_OK;
 }
@@ -684,13 +694,14 @@ static CURLcode apply_together(cw_transfer *t, uint64_t rows,
   return rc;
 }
 
-/* A list cannot say all ways to write this machine's address. */
-static CURLcode spare_this_machine(cw_transfer *t, const cw_url *url) {
+/* Exempts this machine from the environment's proxies. A NOPROXY list cannot
+** hold all spellings of its address. */
+static CURLcode exempt_this_machine(cw_transfer *t, const cw_url *url) {
   char host[CW_ROUTE_TEXT];
   if (!t->environment || t->proxy != CW_PROXY_MAYBE) return CURLE_OK;
   cw_url_host(url, host, sizeof host);
   if (!cw_route_is_this_machine(host)) return CURLE_OK;
-  t->spared = true;
+  t->exempts_all = true;
   return curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "*");
 }
 
@@ -766,8 +777,8 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
     cw_settings_free(t->baseline);
     t->baseline = cw_settings_retain(request->defaults);
   }
-  if (t->spared) back |= CW_ROWS_OF_PROXIES;
-  t->spared = false;
+  if (t->exempts_all) back |= CW_ROWS_OF_PROXIES;
+  t->exempts_all = false;
   t->deviates |= says | back; /* what a failure in between leaves */
   CURLcode rc = apply(t, back | says, own, t->baseline);
   if (!rc) rc = apply_together(t, back | says, own, t->baseline);
@@ -775,8 +786,8 @@ static CURLcode set_options(cw_transfer *t, const cw_request *request) {
   return rc;
 }
 
-/* Libcurl would go past such a proxy; one of an unknown scheme is an error, and
-** no error for the hosts that no proxy is for. */
+/* libcurl would silently connect without such a proxy. A proxy of an unknown
+** scheme is an error instead, except for the hosts that need no proxy. */
 static CURLcode bar_proxy(cw_transfer *t) {
   if (t->proxy != CW_PROXY_MAYBE || !t->unusable[t->https]) return CURLE_OK;
   t->deviates |= cw_option_bit(CW_OPT_PROXY);
@@ -801,8 +812,9 @@ static bool only_once(const cw_request *r) {
          cw_settings_find(&r->own, r->defaults, CW_OPT_UNIX);
 }
 
-/* libcurl copies the parsed url. Before 8.3.0 the copy has no zone, so that the
-** address would be taken without one. The pool tells scopes apart. */
+/* Before 8.3.0 the parsed url loses its zone when libcurl copies it, and
+** libcurl would connect without a zone. ADDRESS_SCOPE restores it. The
+** connection pool distinguishes scopes. */
 static CURLcode set_zone(cw_transfer *t, const cw_url *url) {
   if (!url->zone) return CURLE_OK;
   t->zoned = true;
@@ -890,7 +902,7 @@ static CURLcode set_parts(cw_transfer *t, cw_content *c) {
   return rc;
 }
 
-/* "Content-Length: 0" */
+/* A body without bytes: libcurl sends "Content-Length: 0". */
 static CURLcode set_empty(cw_transfer *t) {
   CURLcode rc = CURLE_OK;
   SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
@@ -938,10 +950,11 @@ static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
   return curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 1L);
 }
 
-/* libcurl goes by the parsed one. But when it sends a request again, on another
-** connection, it drops the credentials unless the port
-** of its own text is that of the connection: without this one it would be the
-** last request's. NULL: it makes the text of the parsed one. */
+/* libcurl uses the parsed url (CURLOPT_CURLU). But when it repeats a request on
+** another connection, it drops the credentials if the port in the text of
+** CURLOPT_URL differs from that of the connection. Hence the text is set too:
+** the text of the last request would be wrong. NULL: libcurl makes the text
+** from the parsed url. */
 static CURLcode set_url(cw_transfer *t, cw_url *url) {
   CURLcode rc = CURLE_OK;
   if (t->url != url) {
@@ -953,7 +966,8 @@ static CURLcode set_url(cw_transfer *t, cw_url *url) {
   return rc ? rc : curl_easy_setopt(t->easy, CURLOPT_CURLU, url->parsed);
 }
 
-/* After the options: the handle has the lines of the last request no longer. */
+/* Called after the options are set: by then the handle no longer uses the lines
+** of the last request, so they can be freed. */
 static CURLcode set_lines(cw_transfer *t, const cw_request *request) {
   cw_round_lines_clear(&t->lines);
   if (!cw_authorization_lines(request, &t->lines)) return CURLE_OUT_OF_MEMORY;
@@ -966,7 +980,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
   if (!rc) rc = set_lines(t, request);
-  if (!rc) rc = spare_this_machine(t, request->url);
+  if (!rc) rc = exempt_this_machine(t, request->url);
   if (!rc) rc = bar_proxy(t);
   if (!rc) rc = watch_tunnel(t, request);
   if (!rc) rc = undo_once(t);
@@ -988,15 +1002,15 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = t->unwatched = t->writes = t->stranded = false;
-  t->held = t->answered = false;
+  t->undecided = t->unwatched = t->writes = t->must_run = false;
+  t->read_first = t->answered = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = t->content->kind != CW_CONTENT_NONE;
   t->expecting = sends ? &request->own : NULL;
   t->done_as = CW_BY_EAGER;
-  t->header_bytes = t->interim = t->heard = 0;
-  t->made = t->requested = 0;
+  t->header_bytes = t->interim = t->headers_before = 0;
+  t->connects_before = t->sent_before = 0;
   t->drained = 0;
   t->tunnel = (cw_tunnel){0};
   t->deadline = t->eager = t->look_at = 0;
@@ -1018,7 +1032,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
 bool cw_transfer_again(cw_transfer *t) {
   if (t->repeats && !t->refused) ++*t->repeats;
   t->connected = t->refused = false;
-  t->made = t->requested = 0; /* libcurl counts from 0, too */
+  t->connects_before = t->sent_before = 0; /* as libcurl does */
   t->detail[0] = '\0';
   t->socket = CURL_SOCKET_BAD;
   enter_phase(t);
@@ -1115,8 +1129,8 @@ static bool has_peer(const cw_transfer *t) {
          getpeername(t->socket, (struct sockaddr *)&address, &size) == 0;
 }
 
-/* Whether the proxy has not let it through; of one of the environment's nothing
-** is known before it has answered. */
+/* Whether the tunnel is not yet open. For a proxy of the environment the answer
+** is unknown until the proxy has responded. */
 static bool waits_for_tunnel(const cw_transfer *t) {
   long answer = answer_to_connect(t);
   if (!t->reports || (answer == 0 && t->proxy == CW_PROXY_MAYBE)) return false;
@@ -1164,7 +1178,7 @@ static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   return code == CW_ERR_CONNECT || code == CW_ERR_CLOSED;
 }
 
-/* Of the last attempt to connect. */
+/* The errno of the last attempt to connect. */
 static int system_error(const cw_transfer *t) {
   long number = 0;
   curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
@@ -1180,7 +1194,7 @@ static void fail_unix(cw_transfer *t) {
                        "connect to the Unix socket", path, system_error(t));
 }
 
-/* The environment's proxy that bar_proxy has replaced. */
+/* Explains the failure of a proxy that bar_proxy has replaced. */
 static void explain_barred_proxy(cw_transfer *t) {
   if (t->proxy != CW_PROXY_MAYBE || !t->unusable[t->https]) return;
   if (strncmp(t->detail, "Unsupported proxy", 17) != 0) return;
@@ -1191,9 +1205,10 @@ static void explain_barred_proxy(cw_transfer *t) {
   t->error->retryable = false;
 }
 
-/* A server that wants a certificate and gets none says so by an alert, in the
-** midst of the handshake (TLS 1.2) or at the first read (1.3), or by closing:
-** then the alert may be lost, since the request has not been read. */
+/* A server that requires a certificate and receives none sends an alert during
+** the handshake (TLS 1.2) or at the first read (TLS 1.3), or it closes the
+** connection. In the last case the alert may be lost, because the server has
+** not read the request. */
 static void explain_no_certificate(cw_transfer *t, CURLcode rc) {
   bool handshake = rc == CURLE_SSL_CONNECT_ERROR;
   bool closed = t->connected && (cw_error_code(rc) == CW_ERR_CLOSED ||
@@ -1211,7 +1226,8 @@ static void explain_tls(cw_transfer *t) {
   cw_tls_explain(t->error, verified, &r->own, r->defaults);
 }
 
-/* libcurl says that the host, its name or the CA file is at fault. */
+/* If no descriptor is left, libcurl blames the host, its name or the CA file.
+** This error names the real reason. */
 static void explain_descriptors(cw_transfer *t, CURLcode rc, cw_phase phase) {
   int number = rc == CURLE_COULDNT_CONNECT ? t->no_socket : 0;
   bool opens = rc == CURLE_COULDNT_RESOLVE_HOST ||
@@ -1228,7 +1244,8 @@ static void say_late(cw_transfer *t, cw_phase phase, const char *name,
                (double)us / 1e6, name);
 }
 
-/* libcurl has the same limit for connecting, and may notice it first. */
+/* Whether timeout.connect has passed. libcurl has the same limit and may notice
+** it first. */
 static bool is_late(const cw_transfer *t, CURLcode rc) {
   enum { SLACK_US = 100000 };
   return rc == CURLE_OPERATION_TIMEDOUT && !t->connected &&
@@ -1257,9 +1274,10 @@ static void fail(cw_transfer *t, CURLcode rc) {
   if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
 }
 
-/* A stream that was reset, or whose session failed: in the middle of a body
-** without a length, or together with its connection. To other bodies it is the
-** peer's word against its own (decisions in src/README.md). */
+/* Whether the body was cut: its stream was reset or its session failed, in the
+** middle of a body without a length or together with the connection. Other
+** bodies have a length, and their errors are `closed` or `protocol` (decisions
+** in src/README.md). */
 static bool was_cut(const cw_transfer *t, CURLcode result) {
   bool refused = result == CURLE_RECV_ERROR && !*t->detail;
   if (!t->response->final || cw_transfer_speaks_http1(t)) return false;
@@ -1272,8 +1290,8 @@ static bool allows_unclean_close(const cw_request *r) {
   return cw_settings_get(&r->own, r->defaults, CW_OPT_TLS_UNCLEAN_CLOSE) != 0;
 }
 
-/* What is missing of a response that libcurl calls complete; NULL: nothing, or
-** nothing that can be seen. */
+/* Why a response that libcurl calls complete is truncated; NULL: it is
+** complete, or a cut cannot be detected. */
 static const char *what_is_missing(const cw_transfer *t) {
   const cw_headers *trailers = t->response->trailers;
   if (!t->ending.tls || !is_open_ended(t)) return NULL;
@@ -1286,7 +1304,7 @@ static const char *what_is_missing(const cw_transfer *t) {
 
 static void end_well(cw_transfer *t) {
   if (t->undecided && !t->in_block) make_final(t);
-  if (!t->response->final) { /* libcurl calls that a success */
+  if (!t->response->final) { /* libcurl reports success for this */
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
                  "the connection was closed inside the headers");
     return;
@@ -1343,32 +1361,32 @@ void cw_transfer_watched(cw_transfer *t, int what) {
   enter_phase(t);
 }
 
-/* libcurl before 8.4.0 starts with the next address of a host by closing the
-** socket of the last one, and waits neither at the new socket, which it has not
-** opened yet, nor for a time: nothing would ever happen. */
-bool cw_transfer_stranded(cw_transfer *t) {
+/* libcurl before 8.4.0 closes the socket of an address that does not answer
+** before it opens the socket of the next address. In between it waits for
+** neither a socket nor a time, so it would never continue. */
+bool cw_transfer_note_lost_socket(cw_transfer *t) {
   if (!t->entered || t->connected || !cw_libcurl_before(0x080400)) return false;
-  t->stranded = true;
+  t->must_run = true;
   if (cw_list_empty(&t->phase_link))
     cw_list_append(t->new_phase, &t->phase_link);
   return true;
 }
 
-/* To pause it and to resume it is the one way: there is no socket that could be
-** named in curl_multi_socket_action. */
+/* Pausing and resuming is the only way to run the transfer: there is no socket
+** for curl_multi_socket_action. */
 void cw_transfer_run(cw_transfer *t) {
-  t->stranded = false;
+  t->must_run = false;
   curl_easy_pause(t->easy, CURLPAUSE_ALL);
   curl_easy_pause(t->easy, CURLPAUSE_CONT);
 }
 
-bool cw_transfer_stands_still(cw_transfer *t, bool rests) {
+bool cw_transfer_stands_still(cw_transfer *t, bool skips_writable) {
   int64_t before = t->uploaded;
   t->uploaded = measured(t, CURLINFO_SIZE_UPLOAD_T);
   bool still = t->writes && t->uploaded == before;
-  bool seldom = t->answered || rests || still;
+  bool seldom = t->answered || skips_writable || still;
   t->look_at = *t->now + (seldom ? LOOK_US : LOOK_SOON_US);
-  if (!t->answered && !t->writes) t->look_at = 0; /* until the next piece */
+  if (!t->answered && !t->writes) t->look_at = 0; /* the next piece sets it */
   return still;
 }
 
@@ -1406,16 +1424,17 @@ static bool starves(const cw_transfer *t) {
   return cw_content_hungry(t->content, &part) != NULL;
 }
 
-/* When its socket last had something to read, where that can only be bytes of
-** its response: with HTTP/1. 0: not known. */
+/* The time when the socket last became readable; 0: not known. Only over HTTP/1
+** do the bytes belong to this response. */
 static int64_t last_bytes(const cw_transfer *t) {
-  if (!t->calls.heard || !cw_transfer_speaks_http1(t)) return 0;
-  return t->calls.heard(t->calls.data, t->socket);
+  if (!t->calls.last_input || !cw_transfer_speaks_http1(t)) return 0;
+  return t->calls.last_input(t->calls.data, t->socket);
 }
 
-/* Which limit holds while it is connected, and from when on. Bytes that make no
-** whole line yet end the wait for the first one, too; not so over TLS, where
-** they may be the handshake's rest (session tickets). */
+/* The limit that applies to a connected transfer, and the time from which it
+** counts. Over plain HTTP bytes of an incomplete header line also end the wait
+** for the first byte. Over TLS they do not, because they may belong to the
+** handshake (session tickets). */
 static const char *limit_of(const cw_transfer *t, int64_t *since, int64_t *us) {
   int64_t bytes = last_bytes(t);
   bool waiting = !t->header_bytes && cw_content_sent(t->content);

@@ -20,20 +20,22 @@
 /* The connection that libcurl has chosen for a transfer. */
 typedef struct cw_taken {
   CURL *easy;           /* borrowed */
-  uint64_t name;        /* tells it from the others; 0: it is not known */
-  int port;             /* here */
-  curl_socket_t socket; /* that the transfer was connecting with, if known */
+  uint64_t name;        /* identifies the connection; 0: not known */
+  int port;             /* the local port */
+  curl_socket_t socket; /* the socket that the transfer was connecting with, if
+                        ** known */
 } cw_taken;
 
-/* Callbacks for sockets, given to every handle; 'data' is the engine, since a
-** socket outlives the transfer that opened it; but 'open' gets the transfer. */
+/* Callbacks for sockets, set on every handle. 'data' is the engine, since a
+** socket outlives the transfer that opened it; only 'open' receives the
+** transfer. */
 typedef struct cw_socket_calls {
   curl_opensocket_callback open;
   curl_closesocket_callback close;
   /* False: bytes have come on the connection since it was last used. */
   bool (*take)(void *data, const cw_taken *taken);
-  /* When there was last something to read at the socket; 0: never. */
-  int64_t (*heard)(const void *data, curl_socket_t socket);
+  /* The time when the socket last became readable; 0: never. */
+  int64_t (*last_input)(const void *data, curl_socket_t socket);
   void *data;
 } cw_socket_calls;
 
@@ -57,22 +59,22 @@ typedef struct cw_transfer {
   cw_settings *baseline; /* a reference: what the handle is set to ... */
   uint64_t deviates;     /* ... but for these rows, of the last request */
   char detail[CURL_ERROR_SIZE];
-  /* Not to be used again: libcurl counts the stale connections that a handle
-  ** has met, and gives up at the sixth; and it keeps what authentication a
-  ** server or a proxy has offered. */
+  /* The handle must not be used again: libcurl counts the stale connections
+  ** that a handle has met and fails at the sixth, and it keeps the
+  ** authentication schemes that a server or a proxy has offered. */
   bool worn;
   bool forbids_reuse;   /* CURLOPT_FORBID_REUSE is set */
-  bool owes;            /* and only because the body has not been sent */
+  bool closes_for_body; /* set only because the body is unsent */
   bool fresh;           /* CURLOPT_FRESH_CONNECT is set */
   bool zoned;           /* CURLOPT_ADDRESS_SCOPE is set */
-  bool spared;          /* CURLOPT_NOPROXY is for the last exchange alone */
+  bool exempts_all;     /* CURLOPT_NOPROXY is "*" for one exchange */
   bool traces;          /* CURLOPT_VERBOSE is set */
   bool reports;         /* CURLOPT_NOPROGRESS is 0 */
-  bool environment;     /* has proxies, which the handle may go through */
-  bool unusable[2];     /* the environment's proxy for http, for https */
-  cw_url *url;          /* a reference: whose text the handle has */
+  bool environment;     /* proxies of the environment may be used */
+  bool unusable[2];     /* environment's proxies for http and https */
+  cw_url *url;          /* a reference: its text is set in the handle */
   curl_mime *mime;      /* owned: of the last request that had parts */
-  cw_round_lines lines; /* owned: header lines of the last request alone */
+  cw_round_lines lines; /* owned: header lines of one request */
   cw_socket_calls calls;
   const unsigned *round; /* borrowed: counts the engine's looks at sockets */
   const int64_t *now;    /* borrowed: the engine's clock, microseconds */
@@ -81,7 +83,7 @@ typedef struct cw_transfer {
 
   /* of this exchange; all borrowed */
   const cw_request *request;
-  cw_content *content; /* what is sent: the request's, or 'no_content' */
+  cw_content *content; /* the request's, or 'no_content' in a probe */
   cw_content no_content;
   cw_settings *expecting; /* may say that 100 is expected; NULL: nothing does */
   cw_response *response;
@@ -95,28 +97,29 @@ typedef struct cw_transfer {
   cw_gate *gates[2]; /* borrowed: where it has a place; NULL: nowhere */
   cw_link *over;  /* and in the engine's of those that have ended; NULL: none */
   cw_end done_as; /* how it counts when its stream ends by itself */
-  unsigned *repeats; /* counts what is sent a second time without a retry */
+  unsigned *repeats; /* borrowed: counts repetitions by libcurl, which are no
+                     ** retries */
 
   /* how far it is */
-  bool connected;      /* the request is being sent */
-  int no_socket;       /* why it could not open the last one; 0: it could */
-  bool refused;        /* the connection that libcurl chose */
-  bool is_new;         /* the connection was made for this transfer */
-  long made;           /* connections, until it was connected */
-  long requested;      /* bytes sent first, before it was connected */
-  uint32_t heard;      /* header bytes, before it was connected */
-  uint64_t connection; /* which it is, in one number; 0: not known */
-  bool undecided;      /* what has come may be followed by another response */
-  bool in_block;       /* a status line has come, its headers may follow */
-  bool draining;       /* what comes is dropped and counted */
+  bool connected;          /* the request is being sent */
+  int no_socket;           /* errno of the last failed socket(); 0: none */
+  bool refused;            /* the connection that libcurl chose */
+  bool is_new;             /* the connection was made for this transfer */
+  long connects_before;    /* new connections before this one */
+  long sent_before;        /* request bytes before this connection */
+  uint32_t headers_before; /* header bytes before it */
+  uint64_t connection;     /* which it is, in one number; 0: not known */
+  bool undecided; /* what has come may be followed by another response */
+  bool in_block;  /* a status line has come, its headers may follow */
+  bool draining;  /* what comes is dropped and counted */
   bool https;
   cw_proxy proxy; /* which it may go through */
   cw_tunnel tunnel;
-  cw_handshake *handshake; /* a reference: of its new connection, with TLS */
+  cw_handshake *handshake; /* a reference: of a new connection with TLS */
   bool decode;             /* a coded body is to be decoded by its reader */
-  bool http1;              /* nothing newer is offered: not without TLS */
+  bool http1;              /* no newer version is offered */
   bool wanted;             /* a call waits for it: its idle time counts */
-  cw_ending ending;        /* what is known of the end of its body */
+  cw_ending ending;        /* how the end of the body was announced */
   uint32_t header_bytes;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;
@@ -132,11 +135,12 @@ typedef struct cw_transfer {
   cw_link client_link;
   cw_link doomed_link;
   cw_link phase_link;   /* in the ring 'new_phase': its limit is another */
-  bool stranded;        /* to be run: libcurl waits for nothing (connecting) */
-  bool unwatched;       /* to be resumed by the engine: its end has been
-                        ** overlooked, or it has to read before it sends */
-  bool held;            /* its upload was paused to read first */
-  bool answered;        /* the answer is whole, over HTTP/2 */
+  bool must_run;        /* libcurl waits for no event: see cw_transfer_run */
+  bool unwatched;       /* the engine has to resume it: libcurl has overlooked
+                        ** the end, or data has to be read before the next
+                        ** write */
+  bool read_first;      /* the upload was paused to read first */
+  bool answered;        /* the response is complete (HTTP/2) */
   bool writes;          /* libcurl waits until it can write */
   int64_t look_at;      /* when to look whether it still sends; 0: never */
   int64_t uploaded;     /* bytes, at the last look */
@@ -146,14 +150,15 @@ typedef struct cw_transfer {
   bool doomed; /* given up while libcurl ran: leaves when that returns */
 } cw_transfer;
 
-/* A transfer with an easy handle at the baseline of 'defaults' (a client
-** without options), and with the TLS sessions of 'share', which must outlive
-** it. NULL: out of memory. */
+/* A transfer whose easy handle is set to the baseline of 'defaults' (a client
+** without options) and uses the TLS sessions of 'share', which must outlive it.
+** NULL: out of memory. */
 cw_transfer *cw_transfer_new(const cw_socket_calls *calls, CURLSH *share,
                              cw_settings *defaults);
 
-/* A transfer whose easy handle is set as that of 'model', which no request has
-** used. A copy costs a tenth of a new one. NULL: out of memory. */
+/* A transfer whose easy handle has the settings of 'model', a transfer that no
+** request has used. A copy costs a tenth of a new handle. NULL: out of
+** memory. */
 cw_transfer *cw_transfer_copy(const cw_transfer *model, CURLSH *share);
 
 void cw_transfer_free(cw_transfer *t); /* NULL is fine; not while entered */
@@ -196,21 +201,23 @@ void cw_transfer_resume(cw_transfer *t);
 ** says so. */
 void cw_transfer_watched(cw_transfer *t, int what);
 
-/* libcurl no longer waits at a socket with which it was connecting. From the
-** callback that says so. True: cw_transfer_run is to be called soon. */
-bool cw_transfer_stranded(cw_transfer *t);
+/* libcurl has stopped waiting for the socket that it was connecting with. To be
+** called inside that callback. True: cw_transfer_run must be called soon. */
+bool cw_transfer_note_lost_socket(cw_transfer *t);
 
-/* Makes libcurl go on with it. Never from a callback of libcurl's. */
+/* Makes libcurl continue the transfer. Must not be called inside a callback of
+** libcurl. */
 void cw_transfer_run(cw_transfer *t);
 
 /* Whether libcurl has given its upload up without a word. */
 bool cw_transfer_stopped(const cw_transfer *t);
 
-/* At 'look_at': whether nothing of its upload has gone out since the last look,
-** though libcurl would write. If its socket could be written to, too, HTTP/2
-** allows nothing to be sent; with a whole answer that is all. 'rests': libcurl
-** is not told that it can write. */
-bool cw_transfer_stands_still(cw_transfer *t, bool rests);
+/* To be called at 'look_at'. Whether no byte of the upload was sent since the
+** last call although libcurl wants to write. If the socket is writable too, the
+** HTTP/2 windows are closed; if the response is complete as well, the upload
+** has ended. 'skips_writable': libcurl is not told that the socket is
+** writable. */
+bool cw_transfer_stands_still(cw_transfer *t, bool skips_writable);
 
 /* From now on what comes is dropped. False: not worth it, since more than the
 ** limit is known to be outstanding. */
@@ -220,8 +227,8 @@ bool cw_transfer_drain(cw_transfer *t);
 ** how many microseconds it is. */
 int64_t cw_transfer_due(const cw_transfer *t, const char **name, int64_t *us);
 
-/* When to look whether it is too late: before that, where bytes that have come
-** meanwhile make another limit hold. */
+/* When to check the limits next. The check comes before the limit if bytes that
+** arrive in between can make another limit apply. */
 int64_t cw_transfer_look(const cw_transfer *t);
 
 /* Ends it because a deadline has passed; fills in the error. */

@@ -1,11 +1,11 @@
-/* tunnel: how much a proxy may answer to CONNECT. Knows libcurl.
+/* tunnel: limits of the response to CONNECT. Knows libcurl.
 ** SPDX-License-Identifier: MIT */
 #include "tunnel.h"
 
 enum {
-  LOOK_EVERY = 256,        /* steps */
+  LOOK_EVERY = 256,        /* steps between two checks */
   BODY_MAX = 16 * 1024,    /* libcurl's own limit of one header line, too */
-  HEADERS_MAX = 256 * 1024 /* in all */
+  HEADERS_MAX = 256 * 1024 /* of all lines together */
 };
 
 static long header_bytes(CURL *easy) {
@@ -14,10 +14,10 @@ static long header_bytes(CURL *easy) {
   return n;
 }
 
-/* Only the bytes of whole header lines are counted by libcurl; the other steps
-** are bytes of a body, of an unfinished line, or few. */
-cw_tunnel_news cw_tunnel_step(cw_tunnel *t, CURL *easy, unsigned round,
-                              uint32_t received) {
+/* libcurl counts the bytes of complete header lines only. All other steps are
+** bytes of a body or of an incomplete line, apart from a few. */
+cw_tunnel_verdict cw_tunnel_step(cw_tunnel *t, CURL *easy, unsigned round,
+                                 uint32_t received) {
   if (t->round != round || t->steps == 0)
     *t = (cw_tunnel){.round = round, .headers = header_bytes(easy)};
   if (++t->steps % LOOK_EVERY != 0) return CW_TUNNEL_FINE;

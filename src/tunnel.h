@@ -1,4 +1,4 @@
-/* tunnel: how much a proxy may answer to CONNECT. Knows libcurl.
+/* tunnel: limits of the response to CONNECT. Knows libcurl.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_TUNNEL_H
 #define CURLEW_TUNNEL_H
@@ -7,23 +7,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Of the call of libcurl's that is going on. */
+/* The state of the current call into libcurl. */
 typedef struct cw_tunnel {
-  unsigned round; /* which one */
-  uint32_t steps; /* of progress */
-  long headers;   /* bytes of header lines, before it */
+  unsigned round; /* the number of that call */
+  uint32_t steps; /* calls of the progress function */
+  long headers;   /* header bytes before that call */
 } cw_tunnel;
 
-typedef enum cw_tunnel_news {
+typedef enum cw_tunnel_verdict {
   CW_TUNNEL_FINE,
-  CW_TUNNEL_LOOK, /* once in a while: time to look at the clock */
-  CW_TUNNEL_LONG  /* the answer is over the limits */
-} cw_tunnel_news;
+  CW_TUNNEL_LOOK, /* the caller has to check the time limits */
+  CW_TUNNEL_LONG  /* the response exceeds a limit */
+} cw_tunnel_verdict;
 
-/* libcurl reads the answer to CONNECT byte by byte until none is left, and
-** reports progress after each byte: to be called then. 'received' are the bytes
-** of header lines that are not the proxy's. */
-cw_tunnel_news cw_tunnel_step(cw_tunnel *t, CURL *easy, unsigned round,
-                              uint32_t received);
+/* To be called by the progress function. libcurl reads the response to CONNECT
+** byte by byte without returning, and reports progress after each byte.
+** 'received' is the number of header bytes that are not from the proxy. */
+cw_tunnel_verdict cw_tunnel_step(cw_tunnel *t, CURL *easy, unsigned round,
+                                 uint32_t received);
 
 #endif

@@ -27,16 +27,16 @@ bool cw_url_absolute(const char *text, size_t length) {
   return n > 0 && n + 3 <= length && memcmp(text + n, "://", 3) == 0;
 }
 
-/* Bytes that are not allowed in a URI (RFC 3986 appendix A), but for those that
-** no URL may hold. libcurl 7.88 sends them as they are, and writes a plus for a
-** space of a query. */
+/* Whether curlew percent-encodes the byte: it is not allowed in a URI (RFC 3986
+** appendix A). Control bytes are refused before. libcurl 7.88 sends these bytes
+** unchanged, and a plus for a space in a query. */
 static bool is_encoded(char c) {
   switch (c) {
   case ' ':
   case '"':
   case '<':
   case '>':
-  case '\\': /* of a query: anywhere else it is refused */
+  case '\\': /* in a query only: refused anywhere else */
   case '^':
   case '`':
   case '{':
@@ -48,22 +48,22 @@ static bool is_encoded(char c) {
   }
 }
 
-/* Where the path, the query or the fragment begins; 'text' has a scheme. */
+/* The begin of the path, the query or the fragment. 'text' has a scheme. */
 static const char *behind_authority(const char *text) {
   const char *host = strstr(text, "://") + 3;
   return host + strcspn(host, "/?#");
 }
 
-/* Some parsers take what follows a backslash for the host, others what stands
-** before it. In a query a backslash leads nobody anywhere. */
+/* Some parsers take the text after a backslash for the host, others the text
+** before it. A backslash in a query is harmless. */
 static bool has_backslash_outside_query(const char *text) {
   size_t before = strcspn(text, "?#");
   const char *fragment = strchr(text + before, '#');
   return memchr(text, '\\', before) || (fragment && strchr(fragment, '\\'));
 }
 
-/* What is wrong with the bytes; NULL: nothing. '*encoded': libcurl is to have
-** another text. */
+/* The fault of the bytes; NULL: none. '*encoded': some bytes must be
+** percent-encoded. */
 static const char *byte_fault(const char *text, size_t length, bool *encoded) {
   bool backslash = false;
   for (size_t i = 0; i < length; i++) {
@@ -76,8 +76,8 @@ static const char *byte_fault(const char *text, size_t length, bool *encoded) {
                                                         : NULL;
 }
 
-/* What is wrong with it that libcurl would not mind; NULL: nothing. It would
-** guess a host out of "http:/x" and "http:///x". */
+/* A fault that libcurl would accept; NULL: none. libcurl would guess a host
+** from "http:/x" and "http:///x". */
 static const char *fault(const char *text, size_t length, bool *encoded) {
   if (length > LONGEST) return "is longer than 1 MiB";
   const char *wrong = byte_fault(text, length, encoded);
@@ -100,9 +100,9 @@ static char *part_of(const cw_url *u, CURLUPart part) {
 
 /* Life -------------------------------------------------------------------- */
 
-/* 'text' with such bytes percent-encoded behind the authority, and spaces in
-** it, too. A percent sign stays, so what is encoded already does. Freed by the
-** caller. */
+/* 'text' with such bytes percent-encoded after the authority, and with spaces
+** encoded everywhere. A percent sign is kept, so encoded text stays as it is.
+** Freed by the caller. */
 static char *encode(const char *text, size_t length) {
   static const char hex[] = "0123456789ABCDEF";
   const char *behind = behind_authority(text);
@@ -178,12 +178,13 @@ void cw_url_free(cw_url *u) {
 /* An "@" before the path, the query, the fragment. */
 bool cw_url_userinfo(const cw_url *u) {
   if (u->inherits_user) return true;
-  if (!strchr(u->text, '@')) return false; /* as nearly always */
+  if (!strchr(u->text, '@')) return false; /* the usual case */
   const char *host = strstr(u->text, "://") + 3;
   return memchr(host, '@', (size_t)(behind_authority(u->text) - host)) != NULL;
 }
 
-/* NULL: it has no such part. A %00 ends it; libcurl refuses the url then. */
+/* NULL: the url has no such part. Decoding stops at %00, but libcurl refuses
+** such a url. */
 static char *decoded_part(const cw_url *u, CURLUPart part) {
   char *text = NULL;
   if (curl_url_get(u->parsed, part, &text, 0) != CURLUE_OK) return NULL;
@@ -421,7 +422,7 @@ void cw_url_mask(const cw_url *u, char *text, size_t size) {
   }
   curl_url_cleanup(copy);
   snprintf(text, size, "%s", whole ? whole : "?");
-  cw_printable(text); /* libcurl takes any byte in a host or a zone */
+  cw_printable(text); /* libcurl accepts any byte in a host or a zone */
   curl_free(whole);
 }
 

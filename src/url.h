@@ -9,8 +9,8 @@
 typedef struct cw_url {
   unsigned refs;
   bool https;
-  bool inherits_user; /* its userinfo is not in 'text' (cw_url_follow) */
-  bool encoded;       /* 'parsed' has percent-encoded what 'text' holds */
+  bool inherits_user; /* the userinfo is not in 'text' (cw_url_follow) */
+  bool encoded;       /* 'parsed' has more percent-encoding than 'text' */
   char *text;         /* owned: as it was given */
   CURLU *parsed;      /* owned */
   char *zone;         /* owned, libcurl's: of an IPv6 address; NULL: none */
@@ -18,9 +18,9 @@ typedef struct cw_url {
   char *lent;         /* owned: the part that was last asked for */
 } cw_url;
 
-/* Parses 'text'; NULL: 'e' says why. Refused with code 'url', whatever libcurl
-** would make of it: another scheme than http and https, a backslash outside the
-** query, control bytes, a missing host. Bytes that no URI may hold are
+/* Parses 'text'; NULL: 'e' says why. Refused with code 'url', even if libcurl
+** would accept them: schemes other than http and https, a backslash outside the
+** query, control bytes, a missing host. Bytes that are not allowed in a URI are
 ** percent-encoded in path, query and fragment. The caller owns a reference. */
 cw_url *cw_url_new(const char *text, size_t length, cw_error *e);
 cw_url *cw_url_retain(cw_url *u);
@@ -56,11 +56,11 @@ const char *cw_url_peek(cw_url *u, cw_url_part part);
 /* Whether the text begins with "scheme://" (RFC 3986 section 3.1). */
 bool cw_url_absolute(const char *text, size_t length);
 
-/* Whether it names a user: then the request authenticates by Basic. */
+/* Whether the url has userinfo, which is sent as Basic credentials. */
 bool cw_url_userinfo(const cw_url *u);
 
-/* Its userinfo as "user:password", percent-decoded. Freed by the caller. NULL:
-** it has none, or out of memory. */
+/* The userinfo as "user:password", percent-decoded. Freed by the caller. NULL:
+** the url has none, or out of memory. */
 char *cw_url_credentials(const cw_url *u);
 
 /* As text without userinfo, lent; NULL: out of memory. */
@@ -74,8 +74,8 @@ void cw_url_mask(const cw_url *u, char *text, size_t size);
 ** The zone of an IPv6 address belongs to the host. */
 bool cw_url_same_origin(const cw_url *a, const cw_url *b);
 
-/* The number of its zone: as given, or that of the interface with this name; 0:
-** it has none, or there is no such interface. */
+/* The number of the zone: as given, or the number of the interface of that
+** name; 0: the url has no zone, or there is no such interface. */
 unsigned cw_url_scope(const cw_url *u);
 
 /* Its host, cut where it is too long. */

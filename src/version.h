@@ -27,8 +27,8 @@ const char *cw_set_up_libcurl(void);
 
 cw_features cw_features_of_libcurl(void);
 
-/* Whether the libcurl that is loaded is older than 'number' (0xMMmmpp), the
-** first release with a fix: then the workaround for it is needed. */
+/* Whether the loaded libcurl is older than 'number' (0xMMmmpp), the first
+** release with a fix, so that the workaround is needed. */
 bool cw_libcurl_before(unsigned number);
 
 #endif

@@ -93,7 +93,7 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   cw_watched *d = entry(w, fd);
   if (!d) return false;
   d->events = events;
-  d->muted = false;
+  d->skips_writable = false;
   /* not held: the resolver's own, which closes it without a word */
   if (!events && !d->held) d->stale = true;
   if (!make_dirty(w, d, fd)) return false;
@@ -102,17 +102,18 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   return true;
 }
 
-bool cw_watch_is_muted(const cw_watch *w, int fd) {
-  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].muted;
+bool cw_watch_skips_writable(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].skips_writable;
 }
 
-void cw_watch_mute(cw_watch *w, int fd, bool muted) {
+void cw_watch_skip_writable(cw_watch *w, int fd, bool skip) {
   if (fd < 0 || (size_t)fd >= w->table_size) return;
   short events = w->table[fd].events;
-  if (w->table[fd].muted == muted || (muted && !(events & POLLOUT))) return;
-  events = (short)(muted ? events & ~POLLOUT : events | POLLOUT);
+  if (w->table[fd].skips_writable == skip || (skip && !(events & POLLOUT)))
+    return;
+  events = (short)(skip ? events & ~POLLOUT : events | POLLOUT);
   cw_watch_set(w, fd, events);
-  w->table[fd].muted = muted;
+  w->table[fd].skips_writable = skip;
 }
 
 static void forget_name(cw_watch *w, int fd) {
@@ -197,7 +198,7 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   if (fstat(fd, &st) != 0) return false;
   d->held = true;
   d->stale = true;
-  d->heard = 0;
+  d->last_input = 0;
   d->inode = st.st_ino;
   w->held++;
   return true;
@@ -220,7 +221,7 @@ bool cw_watch_unhold(cw_watch *w, int fd) {
   if (!d || !d->held) return false;
   forget_name(w, fd);
   leave_epoll(w, fd);
-  d->held = d->muted = false;
+  d->held = d->skips_writable = false;
   d->stale = true;
   w->held--;
   return true;
@@ -228,7 +229,8 @@ bool cw_watch_unhold(cw_watch *w, int fd) {
 
 static bool is_gone(const cw_watch *w, int fd) {
   struct stat st;
-  if (fstat(fd, &st) != 0) return errno == EBADF; /* else nothing is known */
+  if (fstat(fd, &st) != 0)
+    return errno == EBADF; /* any other error proves nothing */
   return st.st_ino != w->table[fd].inode;
 }
 
@@ -238,12 +240,12 @@ int cw_watch_strange(const cw_watch *w) {
   return -1;
 }
 
-void cw_watch_hear(cw_watch *w, int fd, int64_t now) {
-  if ((size_t)fd < w->table_size) w->table[fd].heard = now;
+void cw_watch_note_input(cw_watch *w, int fd, int64_t now) {
+  if ((size_t)fd < w->table_size) w->table[fd].last_input = now;
 }
 
-int64_t cw_watch_heard(const cw_watch *w, int fd) {
-  return fd >= 0 && (size_t)fd < w->table_size ? w->table[fd].heard : 0;
+int64_t cw_watch_last_input(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size ? w->table[fd].last_input : 0;
 }
 
 void cw_watch_doubt(cw_watch *w, int fd) {

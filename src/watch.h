@@ -14,17 +14,17 @@
 
 /* One a descriptor number. */
 typedef struct cw_watched {
-  short events;     /* POLLIN, POLLOUT: what is wanted; 0: nothing */
-  short registered; /* what epoll was told */
-  bool stale;       /* closed since: epoll has forgotten it */
-  bool dirty;       /* in the list of those to tell epoll about */
-  bool held;        /* a socket that libcurl was given */
-  bool muted;       /* POLLOUT is wanted, and not waited for */
-  bool talks;       /* of HTTP/2: something may come on it at any time */
-  int at;           /* 1 + its place in the poll set; 0: not there */
-  int next;         /* 1 + the next in the same place of 'named'; 0: none */
-  uint64_t name;    /* of a held one: its connection; 0: not known */
-  int64_t heard;    /* when there was last something to read */
+  short events;        /* POLLIN, POLLOUT: what is wanted; 0: nothing */
+  short registered;    /* what epoll was told */
+  bool stale;          /* closed since: epoll has forgotten it */
+  bool dirty;          /* in the list of those to tell epoll about */
+  bool held;           /* a socket that libcurl was given */
+  bool skips_writable; /* POLLOUT is wanted but not polled for */
+  bool talks;          /* of HTTP/2: something may come on it at any time */
+  int at;              /* 1 + its place in the poll set; 0: not there */
+  int next;            /* 1 + the next in the same place of 'named'; 0: none */
+  uint64_t name;       /* of a held one: its connection; 0: not known */
+  int64_t last_input;  /* when it last became readable */
   ino_t inode;
 } cw_watched;
 
@@ -55,10 +55,10 @@ void cw_watch_clear(cw_watch *w);
 /* 'events' are wanted of 'fd' from now on; 0: nothing. False: out of memory. */
 bool cw_watch_set(cw_watch *w, int fd, short events);
 
-/* Whether POLLOUT of 'fd' is left out although it is wanted. Its events may be
-** set anew, and then it is waited for again. */
-void cw_watch_mute(cw_watch *w, int fd, bool muted);
-bool cw_watch_is_muted(const cw_watch *w, int fd);
+/* Sets whether POLLOUT of 'fd' is left out although libcurl wants it.
+** cw_watch_set cancels this. */
+void cw_watch_skip_writable(cw_watch *w, int fd, bool skip);
+bool cw_watch_skips_writable(const cw_watch *w, int fd);
 
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
 bool cw_watch_hold(cw_watch *w, int fd);
@@ -71,15 +71,16 @@ bool cw_watch_holds(const cw_watch *w, int fd);
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
 bool cw_watch_named(const cw_watch *w, uint64_t name);
 
-/* Whether the socket 'fd' belongs to no connection that ever came to stand. */
+/* Whether the socket 'fd' has no connection that was ever established. */
 bool cw_watch_is_nameless(const cw_watch *w, int fd);
 
-/* The connection of that name waits for its next request. On one that 'talks'
-** libcurl judges the bytes that come; only its end counts here. */
+/* The connection is idle. If it 'talks' (HTTP/2), libcurl handles the bytes
+** that arrive, and only the end of the connection is checked here. */
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks);
 
-/* A request takes it. 'unread': its TLS layer holds bytes already. False: bytes
-** have come on it, or its end, before the request was sent. */
+/* A request takes the connection. 'unread': its TLS layer holds unread bytes.
+** False: bytes or the end of the connection have come before the request was
+** sent. */
 bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread);
 
 /* 'fd' may have been closed by libcurl without a word. */
@@ -89,9 +90,10 @@ void cw_watch_doubt(cw_watch *w, int fd);
 ** longer held. */
 size_t cw_watch_settle(cw_watch *w);
 
-/* At 'now' there is something to read; and when that last was so, 0: never. */
-void cw_watch_hear(cw_watch *w, int fd, int64_t now);
-int64_t cw_watch_heard(const cw_watch *w, int fd);
+/* Notes that 'fd' is readable at 'now'. cw_watch_last_input returns the last
+** such time; 0: never. */
+void cw_watch_note_input(cw_watch *w, int fd, int64_t now);
+int64_t cw_watch_last_input(const cw_watch *w, int fd);
 
 /* Waits at most 'us' microseconds (negative: for ever), or until a signal. What
 ** was found is in 'fired'. */

@@ -27,7 +27,7 @@
 ---@field max? "1.0"|"1.1"|"1.2"|"1.3" the newest TLS version to speak
 ---@field min? "1.0"|"1.1"|"1.2"|"1.3" the oldest TLS version to speak
 ---@field pin? string|string[] public keys of which the server has to have one, as "sha256//..." (base64): a list, or one text with ";" between
----@field unclean_close? boolean true accepts a body over HTTP/1 that nothing but the end of the connection ends, when the server closes without close_notify
+---@field unclean_close? boolean true accepts a body over HTTP/1 that ends with the connection, even if the server sends no close_notify
 ---@field verify? boolean false accepts any certificate, from anybody
 
 ---@class curlew.Options

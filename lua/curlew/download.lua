@@ -29,8 +29,8 @@ local function refusal(r)
   return err
 end
 
--- One request. False: all of it is to be asked for, since the rest cannot be
--- had; once. The third value: a response whose body was cut.
+-- Makes one request. False: the rest cannot be had, so the whole file must be
+-- requested, once. The third value: a response whose body was cut.
 local function attempt(open, client, part, path, url, options, previous)
   local from, validator = core.part_ask(part)
   local r <close>, err = open(client, "GET", url,

@@ -9,7 +9,7 @@
 -- SPDX-License-Identifier: MIT
 
 local core = require "curlew.core"
-if core.once.http then return core.once.http end -- this file is loaded again
+if core.once.http then return core.once.http end -- loaded before
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
 local page = require "curlew.page"

@@ -21,8 +21,8 @@ local function is_counted(t)
   return key == "n" and type(value) == "number" and next(t, key) == nil
 end
 
--- The text of a number where dkjson, which has tostring write it, would change
--- it: tostring writes 14 digits of a float.
+-- The text of a number that dkjson would change, else nil: dkjson uses
+-- tostring, which writes 14 digits of a float.
 local function exact_text(number)
   if math.type(number) ~= "float" or number - number ~= 0 then return nil end
   local text = core.float_text(number)
@@ -41,9 +41,10 @@ local function completed(copy, original)
   return copy
 end
 
--- The value, with what dkjson would change replaced by tables that say their
--- text, `literal(text)`. A table in which nothing is replaced stays the same
--- table. Tables that are too deep are left to dkjson, which refuses them.
+-- Returns the value with literals in the place of numbers and tables that
+-- dkjson would change: `literal(text)` is a table that dkjson encodes as that
+-- text. A table without such values is returned itself. Tables that are too
+-- deep are left to dkjson, which refuses them.
 local function with_literals(value, literal, depth)
   if type(value) == "number" then
     local text = exact_text(value)

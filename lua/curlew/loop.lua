@@ -17,7 +17,7 @@ function Paused:__close()
   self.arm()
 end
 
-local woken -- the coroutine that is resumed here
+local woken -- the coroutine that Paused:wake resumes
 
 -- An adapter that has no coroutines of its own: any that the main thread has
 -- resumed may be paused. What it raises nobody waits for.
@@ -33,8 +33,9 @@ end
 
 local main = debug.getregistry()[1] -- LUA_RIDX_MAINTHREAD
 
--- Whether the main thread or the loop has resumed it, by coroutine.resume or a
--- function of coroutine.wrap: not so a generator that another coroutine calls.
+-- Whether the main thread or the loop has resumed the coroutine, by
+-- coroutine.resume or a function of coroutine.wrap. A generator that another
+-- coroutine calls must not be paused.
 local function may_pause(thread)
   if thread == woken then return true end
   local frame = debug.getinfo(main, 0, "f")
@@ -64,7 +65,7 @@ local function by_callbacks(adapter)
     end
   end
 
-  -- Atomic: an interrupt in the middle would leave 'stepping' set.
+  -- Atomic, because an interrupt in the middle would leave 'stepping' set.
   step = core.atomic(function()
     stepping = true
     local ok, err = pcall(core.step, 0)

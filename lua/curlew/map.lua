@@ -132,7 +132,7 @@ function next_result(handle)
       .. "is not enough")
   end
   local run = handle.run
-  run.waits = true -- from now on: what is done before the wait ends it, too
+  run.waits = true -- set first: a job that ends before the wait ends it too
   begin(run)
   return given(handle, take_result(run))
 end

@@ -106,8 +106,8 @@ local function begin(fn, ...)
   return fn(...)
 end
 
---- Makes a job; it runs when it is queued. The caller's thread makes the
--- coroutine, which inherits its hook.
+--- Makes a job, which runs when it is queued. The new coroutine inherits the
+-- hook of the calling thread.
 -- @tparam function fn
 -- @tparam function ended called with the job when it is over
 -- @param ... fn's arguments
@@ -123,7 +123,7 @@ function scheduler.job(fn, ended, ...)
   return job
 end
 
---- An event loop may run the jobs that are made in its coroutines.
+--- Lets the event loop, if there is one, run the job in a coroutine of its own.
 function scheduler.adopt(job)
   local host = scheduler.loop and scheduler.loop.host
   if host then host(job) end
@@ -213,8 +213,8 @@ function Job:finish(ok, ...)
   tell_ended(self)
 end
 
---- Ends it, with its to-be-closed variables; one that runs, when it waits next.
--- For atomic functions.
+--- Ends the job and closes its to-be-closed variables. A running job ends at
+-- its next wait. To be called in atomic functions only.
 -- @tparam table why what scheduler.error makes an error of
 function Job:cancel(why)
   if self.told then return end
@@ -222,7 +222,8 @@ function Job:cancel(why)
     self.doomed = self.doomed or why
     return
   end
-  -- A job that is over and not told of was ended by halves, without memory.
+  -- A job that is over but not reported: ending it failed half-way for want of
+  -- memory.
   self.cancelled = self.cancelled or why
   is_over(self)
   local closed, err = core.within(self.seat, close, self.thread)
@@ -231,7 +232,7 @@ function Job:cancel(why)
   if not closed then scheduler.complain("a task that was cancelled", err) end
 end
 
---- The same for all others.
+--- Cancels a job; for callers that are not atomic.
 scheduler.cancel = core.atomic(function(job, why) job:cancel(why) end)
 
 --- The error that a reason stands for: { code, text, site = }; one with a site

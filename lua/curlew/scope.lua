@@ -77,7 +77,7 @@ end
 
 local enter = core.atomic(function(group, job)
   scheduler.adopt(job)
-  if group.why then -- its jobs may be gone through now: it is none of them
+  if group.why then -- the group is ending: the job does not join it
     return job:cancel(group.why)
   end
   group.jobs[job] = true
@@ -204,7 +204,7 @@ function Scope:wait()
   return true
 end
 
--- Leaving a block is atomic: no task of the scope runs afterwards, whenever an
+-- Leaving a block is atomic: no task of the scope runs afterwards, even if an
 -- interrupt comes. The core sets the field 'closed' of the returned group.
 Scope.__close = core.closer(function(scope, err, closing)
   local group = scope[INSIDE]

@@ -32,7 +32,8 @@ static cw_headers *read_lines(const uint8_t *at, size_t left) {
   return h;
 }
 
-/* Outside quotations stand names, bare values and what is between them. */
+/* Whether the byte may stand outside quotations: in names, bare values and
+** separators. */
 static bool is_bare(char c) {
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
          (c >= 'A' && c <= 'Z') || strchr(" ,=-", c);
@@ -67,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   cw_digest *d = cw_digest_choose(h, data[0] & 1);
   cw_headers_free(h);
   if (!d) return 0;
-  d->userhash = false; /* the name is to be seen */
+  d->userhash = false; /* the name is checked below */
   char *answer = cw_digest_answer(d, &ask, "cnonce");
   MUST(answer && d->count == 1);
   check_answer(answer);

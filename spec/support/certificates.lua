@@ -137,7 +137,7 @@ return function(posix, dir)
     not_yet = issued("not_yet", "ca", "localhost", FUTURE),
     unknown_ca = issued("unknown_ca", "other_ca", "localhost", VALID),
     self_signed = self_issued("self_signed", "localhost", "/CN=localhost"),
-    -- to be trusted itself, and of a name with control characters
+    -- self-signed, with control characters in its name
     hostile_name = self_issued("hostile_name", "nameless",
       "/CN=e\27[31mvil\u{9b}\u{e9}"),
     wrong_usage = issued("wrong_usage", "ca", "client_only", VALID),

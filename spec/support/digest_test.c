@@ -25,7 +25,7 @@ static cw_digest *choose_one(const char *line) {
   return choose(true, (const char *const[]){line, NULL});
 }
 
-/* Whether the answer has that piece; which one is missing is printed. */
+/* Whether the answer contains the piece; prints a missing piece. */
 static bool has(const char *answer, const char *piece) {
   bool found = answer && strstr(answer, piece);
   if (!found) printf("no %s in %s\n", piece, answer ? answer : "nothing");
@@ -241,7 +241,7 @@ static void chooses(void) {
     check_nonce((const char *const[]){refused[i], NULL}, NULL);
 }
 
-/* Lines are one list; what is broken in one is no part of the next. */
+/* All lines form one list. A fault in one line does not reach into the next. */
 static void chooses_in_lines(void) {
   check_nonce(
     (const char *const[]){"Digest realm=\"r\"", "nonce=\"good\"", NULL},

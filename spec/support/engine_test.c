@@ -1057,7 +1057,7 @@ static void release_in_open(bench *b, cw_exchange *caller,
   check_hook(b);
 }
 
-/* The number of transfers that are kept of 'n'. */
+/* The number of transfers that the engine keeps of 'n'. */
 static size_t kept(size_t n) { return needs_new_handle() ? 0 : n; }
 
 static void engine_releases_other(void) {

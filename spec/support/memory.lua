@@ -7,11 +7,11 @@ local posix = support.posix
 
 local memory = {}
 
--- Seconds that one host may take. Under a sanitizer on a slow machine it takes
--- minutes; the limit only ends a host that hangs.
+-- The time limit of one host in seconds. Under a sanitizer on a slow machine a
+-- host takes minutes; the limit only ends a host that hangs.
 local LIMIT = 900
 
---- The path of a new file with that text.
+--- Writes the text into a new file and returns its path.
 function memory.write(name, text)
   local path = support.folder() .. "/" .. name
   local file <close> = assert(io.open(path, "w"))
@@ -19,7 +19,7 @@ function memory.write(name, text)
   return path
 end
 
--- Where this process runs under a sanitizer, the host has to as well.
+-- If this process runs under a sanitizer, the host must too.
 local function sanitizer()
   local maps <close> = assert(io.open("/proc/self/maps"))
   return maps:read("a"):match("/%S*libasan%S*")

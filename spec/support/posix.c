@@ -670,8 +670,8 @@ static socklen_t address_of(struct sockaddr_storage *a, const char *ip,
   return sizeof *four;
 }
 
-/* deafen(ip, port) -> descriptors: who connects there has no answer, neither
-** yes nor no, as long as they are open */
+/* deafen(ip, port) -> descriptors. While they are open, a connection to that
+** address is neither accepted nor refused. */
 static int l_deafen(lua_State *L) {
   struct sockaddr_storage a;
   socklen_t n =
@@ -837,7 +837,8 @@ static void return_at_once(lua_State *L, lua_Debug *frame) {
   (void)L, (void)frame;
 }
 
-/* quiet_hook(): a hook of C for everything on this thread, which returns */
+/* quiet_hook(): sets a C hook for all events on this thread; the hook
+** returns. */
 static int l_quiet_hook(lua_State *L) {
   lua_sethook(L, return_at_once,
               LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT, 1);

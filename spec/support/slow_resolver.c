@@ -1,10 +1,10 @@
 /* slow_resolver: preloaded into a script of the specs, so that names and
 ** connections take their time. A name that ends in ".slow" is looked up for
-** three seconds, in vain; one that ends in ".late" for a short time, which the
-** process outlives even when all else of it has ended; one that ends in
-** ".none" is not there, and no name server is asked. One that ends in ".many"
-** has the addresses that CURLEW_ADDRESSES names, with blanks between. What
-** listens has room for one connection: the next one is left waiting. Test only.
+** three seconds, in vain. A name in ".late" takes a short time, which the
+** process outlives even when all else of it has ended. A name in ".none" does
+** not exist, and no name server is asked. A name in ".many" has the addresses
+** that CURLEW_ADDRESSES lists, separated by blanks. A listening socket has room
+** for one connection: the next one is left waiting. Test only.
 ** Built by
 **   gcc -std=c11 -D_GNU_SOURCE -O2 -g -fPIC -shared \
 **     spec/support/slow_resolver.c -o build/spec/slow_resolver.so
@@ -54,7 +54,7 @@ __attribute__((destructor)) static void outlive(void) {
   wait_ms(GRACE_MS);
 }
 
-/* As many of the addresses as are of the family that is asked for. */
+/* Lists the addresses of the requested family. */
 static int listed(lookup *real, const char *service,
                   const struct addrinfo *hints, struct addrinfo **found) {
   char all[256], *rest = all;
