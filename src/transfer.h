@@ -23,6 +23,7 @@ typedef struct cw_taken {
   uint64_t name;        /* tells it from the others; 0: it is not known */
   int port;             /* here */
   curl_socket_t socket; /* that the transfer was connecting with, if known */
+  uint64_t owner;       /* whose connection will do; 0: everybody's */
 } cw_taken;
 
 /* Callbacks for sockets, given to every handle; 'data' is the engine, since a
@@ -30,7 +31,8 @@ typedef struct cw_taken {
 typedef struct cw_socket_calls {
   curl_opensocket_callback open;
   curl_closesocket_callback close;
-  /* False: bytes have come on the connection since it was last used. */
+  /* False: bytes have come on the connection since it was last used, or it has
+  ** another owner. */
   bool (*take)(void *data, const cw_taken *taken);
   /* When there was last something to read at the socket; 0: never. */
   int64_t (*heard)(const void *data, curl_socket_t socket);

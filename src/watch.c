@@ -139,6 +139,7 @@ bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port) {
   cw_watched *d = fd < 0 ? NULL : entry(w, fd);
   if (!d || !d->held || d->name || !goes_out_from(fd, port)) return false;
   d->name = name;
+  d->owner = 0;
   d->next = w->named[name % CW_NAMED];
   w->named[name % CW_NAMED] = fd + 1;
   return true;
@@ -154,6 +155,16 @@ static int find(const cw_watch *w, uint64_t name) {
 
 bool cw_watch_named(const cw_watch *w, uint64_t name) {
   return find(w, name) != 0;
+}
+
+void cw_watch_own(cw_watch *w, uint64_t name, uint64_t owner) {
+  int at = find(w, name);
+  if (at) w->table[at - 1].owner = owner;
+}
+
+bool cw_watch_owned_by(const cw_watch *w, uint64_t name, uint64_t owner) {
+  int at = find(w, name);
+  return !at || w->table[at - 1].owner == owner;
 }
 
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {

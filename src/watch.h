@@ -24,6 +24,7 @@ typedef struct cw_watched {
   int at;           /* 1 + its place in the poll set; 0: not there */
   int next;         /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;    /* of a held one: its connection; 0: not known */
+  uint64_t owner;   /* of its connection; 0: it is for everybody */
   int64_t heard;    /* when there was last something to read */
   ino_t inode;
 } cw_watched;
@@ -70,6 +71,11 @@ bool cw_watch_holds(const cw_watch *w, int fd);
 ** from others (not 0), if it goes out from 'port'. False: it does not. */
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
 bool cw_watch_named(const cw_watch *w, uint64_t name);
+
+/* The connection of that name is for requests with the same 'owner' alone, any
+** number; and whether it is for those with this one. */
+void cw_watch_own(cw_watch *w, uint64_t name, uint64_t owner);
+bool cw_watch_owned_by(const cw_watch *w, uint64_t name, uint64_t owner);
 
 /* Whether the socket 'fd' belongs to no connection that ever came to stand. */
 bool cw_watch_is_nameless(const cw_watch *w, int fd);
