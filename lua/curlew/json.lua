@@ -41,31 +41,42 @@ local function completed(copy, original)
   return copy
 end
 
+-- What dkjson reads of a metatable. The copy is no object of the program's, and
+-- has no finalizer.
+local function with_meta(copy, meta)
+  if not meta then return copy end
+  return setmetatable(copy,
+    { __jsontype = meta.__jsontype, __jsonorder = meta.__jsonorder })
+end
+
 -- The value, with what dkjson would change replaced by tables that say their
 -- text, `literal(text)`. A table in which nothing is replaced stays the same
--- table. Tables that are too deep are left to dkjson, which refuses them.
-local function with_literals(value, literal, depth)
+-- table. A table that is too deep, or that holds itself, is left to dkjson, which
+-- refuses it. `inside` has the tables that hold the value.
+local function with_literals(value, literal, inside, depth)
   if type(value) == "number" then
     local text = exact_text(value)
     return text and literal(text) or value
-  elseif type(value) ~= "table" or depth > 1000 then
+  elseif type(value) ~= "table" or depth > 1000 or inside[value] then
     return value
   end
-  local meta = getmetatable(value)
+  local meta = debug.getmetatable(value) -- as dkjson: also a hidden one
   if type(meta) ~= "table" then meta = nil end
   if meta and meta.__tojson then return value end
   if is_counted(value) then
     return literal('{"n":' .. number_text(value.n) .. "}")
   end
   local changed
+  inside[value] = true
   for key, one in pairs(value) do
-    local other = with_literals(one, literal, depth + 1)
+    local other = with_literals(one, literal, inside, depth + 1)
     if not rawequal(other, one) then
       changed = changed or {}
       changed[key] = other
     end
   end
-  return changed and setmetatable(completed(changed, value), meta) or value
+  inside[value] = nil
+  return changed and with_meta(completed(changed, value), meta) or value
 end
 
 local function load_default()
@@ -76,7 +87,7 @@ local function load_default()
   local function literal(text) return setmetatable({ text }, is_literal) end
 
   local function encode(value, ...)
-    return dkjson.encode(with_literals(value, literal, 1), ...)
+    return dkjson.encode(with_literals(value, literal, {}, 1), ...)
   end
 
   -- dkjson stops behind the value and says nothing of what follows it.
