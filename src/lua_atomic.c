@@ -1,10 +1,9 @@
 /* lua_atomic: Lua functions that no debug hook interrupts. Knows Lua.
 **
-** A hook belongs to one thread: Ctrl-C sets it on the main thread and
+** A hook belongs to one thread: Ctrl-C sets it on the main thread, and
 ** debug.sethook on the running one. The scheduler's own steps run on threads
-*that are made
-** here and have no hook, so an interrupt is raised before such a step or after
-** it, never inside.
+** that are made here and have no hook, so an interrupt is raised before such a
+** step or after it, never inside.
 ** SPDX-License-Identifier: MIT */
 #include "lua_atomic.h"
 
@@ -66,7 +65,7 @@ static bool run(lua_State *L, int *results) {
   lua_xmove(L, thread, n + 1);
   bool well = lua_resume(thread, L, n + 1, results) == LUA_OK;
   if (!well) *results = 1;
-  luaL_checkstack(L, *results, "too many results");
+  luaL_checkstack(L, *results + 2, "too many results"); /* and the spares */
   lua_xmove(thread, L, *results);
   if (well) keep_thread(L, s, n + 1);
   lua_remove(L, n + 1);

@@ -271,7 +271,7 @@ void cw_watch_doubt(cw_watch *w, int fd) {
 size_t cw_watch_settle(cw_watch *w) {
   for (size_t i = 0; i < w->doubtful_count; i++) {
     int fd = w->doubtful[i];
-    if (!w->table[fd].held || !is_gone(w, fd)) continue;
+    if (!cw_watch_holds(w, fd) || !is_gone(w, fd)) continue;
     cw_watch_unhold(w, fd);
     w->gone++;
   }

@@ -51,8 +51,8 @@ end
 
 -- The value, with what dkjson would change replaced by tables that say their
 -- text, `literal(text)`. A table in which nothing is replaced stays the same
--- table. A table that is too deep, or that holds itself, is left to dkjson, which
--- refuses it. `inside` has the tables that hold the value.
+-- table. A table that is too deep, or that holds itself, is left to dkjson,
+-- which refuses it. `inside` has the tables that hold the value.
 local function with_literals(value, literal, inside, depth)
   if type(value) == "number" then
     local text = exact_text(value)
