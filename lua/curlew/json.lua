@@ -41,6 +41,9 @@ local function completed(copy, original)
   return copy
 end
 
+-- Also one that a field __metatable hides, as dkjson does.
+local metatable_of = debug and debug.getmetatable or getmetatable
+
 -- What dkjson reads of a metatable. The copy is no object of the program's, and
 -- has no finalizer.
 local function with_meta(copy, meta)
@@ -60,7 +63,7 @@ local function with_literals(value, literal, inside, depth)
   elseif type(value) ~= "table" or depth > 1000 or inside[value] then
     return value
   end
-  local meta = debug.getmetatable(value) -- as dkjson: also a hidden one
+  local meta = metatable_of(value)
   if type(meta) ~= "table" then meta = nil end
   if meta and meta.__tojson then return value end
   if is_counted(value) then
