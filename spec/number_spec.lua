@@ -164,6 +164,25 @@ describe("A number in JSON", function()
     assert.equal('["mine"]', encode { own })
   end)
 
+  it("stands in a table that holds itself, which is refused", function()
+    local value = { 1 / 3 }
+    value.a, value.b = { value }, { value }
+    debug.sethook(function() error("it has no end", 0) end, "", 10 ^ 7)
+    local ok, message = pcall(json.default.encode, value)
+    debug.sethook()
+    assert.same({ false, "reference cycle" }, { ok, message })
+  end)
+
+  it("calls no finalizer of the program's for its table", function()
+    local calls = 0
+    local value = setmetatable({ 1 / 3 },
+      { __gc = function() calls = calls + 1 end })
+    assert.equal("[0.3333333333333333]", encode(value))
+    collectgarbage()
+    assert.equal(0, calls)
+    assert.equal(1 / 3, value[1])
+  end)
+
   it("is written by the codec that the program has chosen", function()
     local codec = { encode = function(value) return tostring(value[1]) end }
     assert.equal(tostring(1 / 3), json.encode({ 1 / 3 }, codec))

@@ -119,6 +119,27 @@ describe("The option proxy", function()
     assert.is_nil(third:find("[Pp]roxy"))
   end)
 
+  it("has a tunnel of its own for each user", function()
+    local function fetch(userinfo)
+      return http.fetch(https .. "/small",
+        { proxy = url_of(guarded, "http", userinfo), tls = { ca = nginx.ca } })
+    end
+    assert.equal(200, assert(fetch("user:s3cret@")).status)
+    for _, userinfo in ipairs { "", "user:wrong@", "other:s3cret@" } do
+      local page, err = fetch(userinfo)
+      assert.is_nil(page)
+      assert.equal("proxy", err.code)
+    end
+  end)
+
+  it("uses a tunnel again for the same user", function()
+    local options = { proxy = url_of(guarded, "http", "user:s3cret@"),
+      tls = { ca = nginx.ca } }
+    assert(http.fetch(https .. "/small", options))
+    local page = assert(http.fetch(https .. "/small", options))
+    assert.is_true(page.info.reused)
+  end)
+
   it("keeps the program's header lines out of CONNECT", function()
     local server <close> = support.server()
     server:reply("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")

@@ -378,6 +378,27 @@ describe("Over HTTP/2 a body without a length", function()
   end)
 end)
 
+-- libcurl may give a connection to the next request within the call that ends
+-- the previous one, before the engine handles that end.
+describe("nginx with several requests at a time", function()
+  it("gives whole bodies where connections change hands at once", function()
+    local TASKS, EACH = 4, 200
+    local nginx, whole = support.nginx(), 0
+    local function ask()
+      for _ = 1, EACH do
+        local page = assert(http.fetch { nginx.https2 .. "/gzip/small",
+          http_version = "2", tls = { ca = nginx.ca } })
+        assert.is_nil(page:header("content-length"))
+        whole = whole + 1
+      end
+    end
+    local scope <close> = http.scope()
+    for _ = 1, TASKS do scope:spawn(ask) end
+    scope:wait()
+    assert.equal(TASKS * EACH, whole)
+  end)
+end)
+
 -- nginx closes the connection after its first request. A compressed body has no
 -- length.
 describe("nginx with one request a connection", function()

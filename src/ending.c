@@ -46,9 +46,11 @@ bool cw_ending_came_before(const cw_ending *e) {
   return e->tls && cw_tls_watch_ended(e->tls);
 }
 
+/* libcurl may have given the connection to another transfer already, within the
+** call that ended this one. */
 void cw_ending_clear(cw_ending *e) {
   stop_listening(e);
-  if (e->tls) cw_tls_watch_on_record(e->tls, NULL, NULL);
+  if (e->tls) cw_tls_watch_drop_call(e->tls, e);
   cw_tls_watch_free(e->tls);
   *e = (cw_ending){.easy = NULL};
 }

@@ -156,10 +156,12 @@ static int on_close(void *data, curl_socket_t fd) {
 static bool take_connection(void *data, const cw_taken *taken) {
   cw_engine *e = data;
   if (cw_watch_named(&e->watch, taken->name))
-    return cw_watch_untouched(&e->watch, taken->name,
+    return cw_watch_owned_by(&e->watch, taken->name, taken->owner) &&
+           cw_watch_untouched(&e->watch, taken->name,
                               cw_openssl_has_unread(taken->easy));
   if (!cw_watch_name(&e->watch, taken->socket, taken->name, taken->port))
     cw_watch_name(&e->watch, e->opened, taken->name, taken->port);
+  cw_watch_own(&e->watch, taken->name, taken->owner);
   return true;
 }
 

@@ -64,7 +64,7 @@ static bool run(lua_State *L, int *results) {
   lua_xmove(L, thread, n + 1);
   bool well = lua_resume(thread, L, n + 1, results) == LUA_OK;
   if (!well) *results = 1;
-  luaL_checkstack(L, *results, "too many results");
+  luaL_checkstack(L, *results + 2, "too many results"); /* and the spares */
   lua_xmove(thread, L, *results);
   if (well) keep_thread(L, s, n + 1);
   lua_remove(L, n + 1);

@@ -254,6 +254,12 @@ void cw_tls_watch_on_record(cw_tls_watch *w, void (*first)(void *data),
   w->first_data = data;
 }
 
+void cw_tls_watch_drop_call(cw_tls_watch *w, const void *data) {
+  if (w->first_data != data) return;
+  w->first = NULL;
+  w->first_data = NULL;
+}
+
 void cw_tls_watch_delivered(cw_tls_watch *w) { w->unread = 0; }
 
 bool cw_tls_watch_notified(const cw_tls_watch *w) { return w->notified; }

@@ -25,10 +25,13 @@ bool cw_tls_watch_http2(const cw_tls_watch *w);
 ** 'easy' must be using the connection. */
 void cw_tls_watch_delay_end(cw_tls_watch *w, CURL *easy);
 
-/* Calls 'first' once, inside libcurl, when the next data record comes. NULL:
-** cancels the call. */
+/* Calls 'first' once, inside libcurl, when the next data record comes. */
 void cw_tls_watch_on_record(cw_tls_watch *w, void (*first)(void *data),
                             void *data);
+
+/* Forgets that call, if it was asked for with 'data': another transfer may have
+** taken the connection and asked since. */
+void cw_tls_watch_drop_call(cw_tls_watch *w, const void *data);
 
 /* Marks that all data of the records so far has been delivered. */
 void cw_tls_watch_delivered(cw_tls_watch *w);

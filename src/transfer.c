@@ -462,15 +462,25 @@ static bool goes_at_once(const cw_content *c) {
   return c->kind == CW_CONTENT_TEXT && c->length <= CW_CONTENT_AT_ONCE;
 }
 
+/* FNV-1a. */
+static const uint64_t FNV_BASIS = 14695981039346656037u;
+
+static uint64_t add_number(uint64_t hash, unsigned number) {
+  return (hash ^ number) * 1099511628211u;
+}
+
+static uint64_t add_text(uint64_t hash, const char *text) {
+  for (; *text; text++)
+    hash = add_number(hash, (unsigned char)*text);
+  return hash;
+}
+
 /* Tells the process's connections apart: the kernel gives one local port to
-** several as long as they go to different addresses (FNV-1a of the peer's). */
+** several as long as they go to different addresses. */
 static uint64_t name_of(const char *ip, int port, int local_port) {
-  uint64_t name = 14695981039346656037u;
   if (local_port <= 0) return 0; /* no TCP */
-  for (; *ip; ip++)
-    name = (name ^ (unsigned char)*ip) * 1099511628211u;
-  name = (name ^ (unsigned)port) * 1099511628211u;
-  return (name ^ (unsigned)local_port) * 1099511628211u;
+  uint64_t name = add_text(FNV_BASIS, ip);
+  return add_number(add_number(name, (unsigned)port), (unsigned)local_port);
 }
 
 /* libcurl asks anew, by HTTP/1.1, when it is told so (HTTP_1_1_REQUIRED), in
@@ -492,6 +502,16 @@ static bool passes_proxy(const cw_transfer *t, int port) {
   const cw_request *r = t->request;
   return port != cw_route_proxy_port(
                    cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
+}
+
+/* libcurl before 8.19.0 does not compare user and password of an HTTP proxy: a
+** tunnel that was made for one user would serve another one (CVE-2026-3784). */
+static uint64_t owner_of_tunnel(const cw_transfer *t) {
+  const cw_request *r = t->request;
+  if (t->proxy < CW_PROXY_PLAIN || !cw_libcurl_before(0x081300)) return 0;
+  if (!tunnels(t, r)) return 0;
+  return add_text(FNV_BASIS,
+                  cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
 }
 
 static int refuse_connection(cw_transfer *t, cw_code code, const char *what) {
@@ -608,7 +628,8 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   if (t->connected && !repeat(t)) return CURL_PREREQFUNC_ABORT;
   note_connection(t);
   t->connection = name_of(ip, port, local_port);
-  cw_taken taken = {t->easy, t->connection, local_port, t->socket};
+  cw_taken taken = {t->easy, t->connection, local_port, t->socket,
+                    owner_of_tunnel(t)};
   bool fit = t->connection == 0 || t->calls.take(t->calls.data, &taken);
   if (t->https || t->proxy != CW_PROXY_NONE)
     cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);

@@ -24,6 +24,7 @@ typedef struct cw_taken {
   int port;             /* the local port */
   curl_socket_t socket; /* the socket that the transfer was connecting with, if
                         ** known */
+  uint64_t owner;       /* only its connections may be used; 0: any may */
 } cw_taken;
 
 /* Callbacks for sockets, set on every handle. 'data' is the engine, since a
@@ -32,7 +33,8 @@ typedef struct cw_taken {
 typedef struct cw_socket_calls {
   curl_opensocket_callback open;
   curl_closesocket_callback close;
-  /* False: bytes have come on the connection since it was last used. */
+  /* False: bytes have come on the connection since it was last used, or it has
+  ** another owner. */
   bool (*take)(void *data, const cw_taken *taken);
   /* The time when the socket last became readable; 0: never. */
   int64_t (*last_input)(const void *data, curl_socket_t socket);

@@ -140,6 +140,7 @@ bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port) {
   cw_watched *d = fd < 0 ? NULL : entry(w, fd);
   if (!d || !d->held || d->name || !goes_out_from(fd, port)) return false;
   d->name = name;
+  d->owner = 0;
   d->next = w->named[name % CW_NAMED];
   w->named[name % CW_NAMED] = fd + 1;
   return true;
@@ -155,6 +156,16 @@ static int find(const cw_watch *w, uint64_t name) {
 
 bool cw_watch_named(const cw_watch *w, uint64_t name) {
   return find(w, name) != 0;
+}
+
+void cw_watch_own(cw_watch *w, uint64_t name, uint64_t owner) {
+  int at = find(w, name);
+  if (at) w->table[at - 1].owner = owner;
+}
+
+bool cw_watch_owned_by(const cw_watch *w, uint64_t name, uint64_t owner) {
+  int at = find(w, name);
+  return !at || w->table[at - 1].owner == owner;
 }
 
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {
@@ -262,7 +273,7 @@ void cw_watch_doubt(cw_watch *w, int fd) {
 size_t cw_watch_settle(cw_watch *w) {
   for (size_t i = 0; i < w->doubtful_count; i++) {
     int fd = w->doubtful[i];
-    if (!w->table[fd].held || !is_gone(w, fd)) continue;
+    if (!cw_watch_holds(w, fd) || !is_gone(w, fd)) continue;
     cw_watch_unhold(w, fd);
     w->gone++;
   }

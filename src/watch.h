@@ -24,6 +24,7 @@ typedef struct cw_watched {
   int at;              /* 1 + its place in the poll set; 0: not there */
   int next;            /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;       /* of a held one: its connection; 0: not known */
+  uint64_t owner;      /* of its connection; 0: any request may use it */
   int64_t last_input;  /* when it last became readable */
   ino_t inode;
 } cw_watched;
@@ -70,6 +71,11 @@ bool cw_watch_holds(const cw_watch *w, int fd);
 ** from others (not 0), if it goes out from 'port'. False: it does not. */
 bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port);
 bool cw_watch_named(const cw_watch *w, uint64_t name);
+
+/* Reserves the connection of that name for requests with the same 'owner', any
+** number but 0; and whether it is reserved for this one. */
+void cw_watch_own(cw_watch *w, uint64_t name, uint64_t owner);
+bool cw_watch_owned_by(const cw_watch *w, uint64_t name, uint64_t owner);
 
 /* Whether the socket 'fd' has no connection that was ever established. */
 bool cw_watch_is_nameless(const cw_watch *w, int fd);

@@ -41,32 +41,46 @@ local function completed(copy, original)
   return copy
 end
 
+-- A field __metatable does not hide a metatable here, because it does not hide
+-- it from dkjson.
+local metatable_of = debug and debug.getmetatable or getmetatable
+
+-- The copy has the fields that dkjson reads of a metatable, and no finalizer.
+local function with_meta(copy, meta)
+  if not meta then return copy end
+  return setmetatable(copy,
+    { __jsontype = meta.__jsontype, __jsonorder = meta.__jsonorder })
+end
+
 -- Returns the value with literals in the place of numbers and tables that
 -- dkjson would change: `literal(text)` is a table that dkjson encodes as that
--- text. A table without such values is returned itself. Tables that are too
--- deep are left to dkjson, which refuses them.
-local function with_literals(value, literal, depth)
+-- text. A table without such values is returned itself. A table that is too
+-- deep, or that contains itself, is left to dkjson, which refuses it. `inside`
+-- holds the tables that contain the value.
+local function with_literals(value, literal, inside, depth)
   if type(value) == "number" then
     local text = exact_text(value)
     return text and literal(text) or value
-  elseif type(value) ~= "table" or depth > 1000 then
+  elseif type(value) ~= "table" or depth > 1000 or inside[value] then
     return value
   end
-  local meta = getmetatable(value)
+  local meta = metatable_of(value)
   if type(meta) ~= "table" then meta = nil end
   if meta and meta.__tojson then return value end
   if is_counted(value) then
     return literal('{"n":' .. number_text(value.n) .. "}")
   end
   local changed
+  inside[value] = true
   for key, one in pairs(value) do
-    local other = with_literals(one, literal, depth + 1)
+    local other = with_literals(one, literal, inside, depth + 1)
     if not rawequal(other, one) then
       changed = changed or {}
       changed[key] = other
     end
   end
-  return changed and setmetatable(completed(changed, value), meta) or value
+  inside[value] = nil
+  return changed and with_meta(completed(changed, value), meta) or value
 end
 
 local function load_default()
@@ -77,7 +91,7 @@ local function load_default()
   local function literal(text) return setmetatable({ text }, is_literal) end
 
   local function encode(value, ...)
-    return dkjson.encode(with_literals(value, literal, 1), ...)
+    return dkjson.encode(with_literals(value, literal, {}, 1), ...)
   end
 
   -- dkjson stops behind the value and says nothing of what follows it.
