@@ -29,8 +29,10 @@ describe("A host with several addresses", function()
 
   -- Returns what the script prints if the host has these addresses. 127.0.0.1
   -- is the server; other addresses of 127.0.0.0/8 refuse the port.
-  local function run(addresses, script, seconds)
-    server:reset():reply(OK)
+  local function run(addresses, script, seconds, steps)
+    server:reset()
+    if steps then server:script(steps) end
+    server:reply(OK)
     local kind, code, out, err = support.run(prelude .. script, {
       server.url:match("%d+$"), tostring(seconds or 4), env = {
         CURLEW_ADDRESSES = addresses,
@@ -66,6 +68,17 @@ describe("A host with several addresses", function()
           scope:wait()
         end
       ]]))
+  end)
+
+  it("is reached at the second when a used connection is reset", function()
+    assert.equal(("200\t127.0.0.1\n"):rep(2) .. "1\ttrue\n",
+      run("127.0.0.2 127.0.0.1", [[
+        fetch()
+        deafen("127.0.0.2")
+        fetch()
+        local count = http.stats().connections
+        print(count.opened - count.closed, http.leaks.audit())
+      ]], 4, { "request", { send = OK }, "request", "reset" }))
   end)
 
   it("is reached at the address of the other family", function()

@@ -133,34 +133,6 @@ for transport, begin in pairs(transports) do
   end)
 end
 
-describe("A repetition whose connection is refused", function()
-  before_each(function() start() end)
-
-  it("leaves the counts right", function()
-    local kept, err = server, nil
-    client:close()
-    start()
-    local url = server.url
-    server:script { "request", OK, "request", "hold" }
-    local before = http.stats().connections
-    assert(client:fetch(url))
-    do
-      local scope <close> = http.scope()
-      local task = scope:spawn(function()
-        err = select(2, client:get(url))
-      end)
-      repeat http.sleep(0.001) until #server:requests() == 2
-      server:close()
-      task:wait()
-    end
-    server = kept
-    assert.equal("connect", err.code)
-    assert.is_true(http.leaks.audit())
-    local now = http.stats().connections
-    assert.equal(now.opened - before.opened, now.closed - before.closed)
-  end)
-end)
-
 describe("A request that ends on a connection of its own", function()
   before_each(function() start() end)
 

@@ -275,14 +275,18 @@ describe("CAs in a list", function()
       folder .. "/none.pem", "No such file")
     assert_misread({ folder, "system" }, "[1]", folder, "Is a directory")
     assert_misread({ certificates.ca, "/proc/self/mem" }, "[2]", "/proc")
-    assert_misread({ certificates.ca, "/dev/zero" }, "[2]", "too large")
+    local large <close> = assert(io.open(folder .. "/large", "w"))
+    assert(large:write((" "):rep(5 << 20)):flush())
+    assert_misread({ certificates.ca, folder .. "/large" }, "[2]", "too large")
   end)
 
   it("that are none are refused", function()
     local key = certificates.good.key
     assert_misread({ certificates.ca, key }, "[2]", "no certificate")
     assert_misread({ certificates.ca, read_file(key) }, "no certificate")
-    assert_misread({ certificates.ca, "/dev/null" }, "no certificate")
+    local empty = support.folder() .. "/empty"
+    assert(io.open(empty, "w")):close()
+    assert_misread({ certificates.ca, empty }, "no certificate")
     assert_misread({ certificates.ca, "a\nb" }, "[2]", "control byte")
     assert_misread({ certificates.ca, "" }, "[2]", "empty")
     assert_misread({ "" }, "empty")
@@ -928,6 +932,30 @@ describe("verify = false", function()
       local blind <close> = http.client { tls = { verify = false } }
       assert(blind:fetch(arg[1], { tls = { verify = true, ca = arg[2] } }))
     ]]))
+  end)
+end)
+
+describe("A pipe or a device", function()
+  -- To read one waits, in a call that nothing interrupts.
+  local script = [[
+    local http = require "curlew"
+    local path, ca = ...
+    for _, tls in ipairs { { ca = path }, { ca = { ca, path } },
+      { ca = { path } }, { cert = path }, { cert = ca, key = path } } do
+      local ok, message = pcall(http.get, "https://localhost:1", { tls = tls })
+      print(ok, message:match "no regular file" or message)
+    end
+  ]]
+
+  it("is no file of certificates, and nobody waits", function()
+    local folder, ca = support.folder(), support.certificates().ca
+    assert.equal(0, (support.command("mkfifo", folder .. "/fifo")))
+    for _, path in ipairs { folder .. "/fifo", "/dev/zero", "/dev/stdin" } do
+      local kind, code, out, err = support.run(script,
+        { path, ca, seconds = 15 })
+      assert.same({ "exit", 0, "" }, { kind, code, err })
+      assert.equal(("false\tno regular file\n"):rep(5), out)
+    end
   end)
 end)
 

@@ -102,6 +102,17 @@ static const char *read_pem(lua_State *L, const char *given, cw_settings *s,
              id == CW_OPT_TLS_KEY ? CW_PEM_KEY : CW_PEM_CERTIFICATE);
 }
 
+/* A path is kept: libcurl reads the file or the folder. */
+static const char *read_ca(const char *text, cw_settings *s, cw_option_id id) {
+  if (strcmp(text, "system") == 0) {
+    cw_settings_unset(s, id);
+    return NULL;
+  }
+  const char *fault = cw_pem_is(text) ? NULL : cw_pem_path_fault(text);
+  if (fault) return fault;
+  return cw_settings_text(s, id, text) ? NULL : "not enough memory";
+}
+
 static const char *read_one(lua_State *L, int value, cw_settings *s,
                             cw_option_id id) {
   size_t n;
@@ -112,11 +123,8 @@ static const char *read_one(lua_State *L, int value, cw_settings *s,
     kind == CW_KIND_PIN ? pin_fault(text, n) : text_fault(text, n);
   if (fault) return fault;
   if (kind == CW_KIND_PEM) return read_pem(L, text, s, id);
-  if (kind == CW_KIND_CA && strcmp(text, "system") == 0)
-    cw_settings_unset(s, id);
-  else if (!cw_settings_text(s, id, text))
-    return "not enough memory";
-  return NULL;
+  if (kind == CW_KIND_CA) return read_ca(text, s, id);
+  return cw_settings_text(s, id, text) ? NULL : "not enough memory";
 }
 
 const char *cwl_read_tls(lua_State *L, int value, cw_settings *s,

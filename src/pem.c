@@ -1,13 +1,17 @@
-/* pem: PEM text, put together. Knows libc, buf, error.
+/* pem: PEM text, put together. Knows libc, buf, descriptor, error.
 ** SPDX-License-Identifier: MIT */
 #include "pem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "buf.h"
+#include "descriptor.h"
 
 enum {
   MOST = 4 * 1024 * 1024, /* a system's bundle has a quarter of a MiB */
@@ -32,6 +36,8 @@ bool cw_pem_encrypted(const char *text) {
          strstr(text, "Proc-Type: 4,ENCRYPTED") != NULL;
 }
 
+enum { NOT_REGULAR = -1 };
+
 /* 0, or an errno. */
 static int read_all(FILE *f, cw_buf *to) {
   size_t n = PIECE;
@@ -45,12 +51,43 @@ static int read_all(FILE *f, cw_buf *to) {
   return cw_buf_append(to, "", 1) ? 0 : ENOMEM;
 }
 
+/* 0, NOT_REGULAR or an errno. To read what is no regular file may take for
+** ever. */
+static int open_regular(const char *path, FILE **f) {
+  struct stat st;
+  int fd = cw_descriptor_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+  if (fd < 0) return errno;
+  int fault = fstat(fd, &st) != 0    ? errno
+              : S_ISDIR(st.st_mode)  ? EISDIR
+              : !S_ISREG(st.st_mode) ? NOT_REGULAR
+                                     : 0;
+  *f = fault ? NULL : fdopen(fd, "r");
+  if (*f) return 0;
+  if (!fault) fault = errno;
+  close(fd);
+  return fault;
+}
+
 static int read_file(const char *path, cw_buf *to) {
-  FILE *f = fopen(path, "re");
-  if (!f) return errno;
-  int fault = read_all(f, to);
+  FILE *f;
+  int fault = open_regular(path, &f);
+  if (fault) return fault;
+  fault = read_all(f, to);
   fclose(f);
   return fault;
+}
+
+const char *cw_pem_path_fault(const char *path) {
+  struct stat st;
+  if (stat(path, &st) != 0) return NULL;
+  if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode)) return NULL;
+  return "it is no regular file and no folder; PEM text can be given instead";
+}
+
+static const char *say(int fault) {
+  return fault == NOT_REGULAR
+           ? "it is no regular file; PEM text can be given instead"
+           : strerror(fault);
 }
 
 static bool fail(cw_error *e, const char *what) {
@@ -83,6 +120,6 @@ bool cw_pem_add(char **text, const char *given, cw_pem what, cw_error *e) {
   cw_buf_clear(&file);
   if (fault)
     cw_error_set(e, CW_ERR_TLS, CW_PHASE_REQUEST, "cannot read %s: %s",
-                 what == CW_PEM_KEY ? "its file" : given, strerror(fault));
+                 what == CW_PEM_KEY ? "its file" : given, say(fault));
   return ok;
 }

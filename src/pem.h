@@ -1,5 +1,5 @@
 /* pem: PEM text (RFC 7468), given as such or as the path of a file of it, put
-** together to one text. Knows libc, buf, error.
+** together to one text. Knows libc, buf, descriptor, error.
 ** SPDX-License-Identifier: MIT */
 #ifndef CURLEW_PEM_H
 #define CURLEW_PEM_H
@@ -18,6 +18,10 @@ bool cw_pem_is(const char *text);
 ** (RFC 7468 section 11, RFC 1421 section 4.6.1.1). */
 bool cw_pem_has(const char *text, cw_pem what);
 bool cw_pem_encrypted(const char *text);
+
+/* Why libcurl should not read PEM text at 'path', which may be a folder: the
+** read could wait, and everything else would wait with it. NULL: it may. */
+const char *cw_pem_path_fault(const char *path);
 
 /* Puts what is given, PEM text or the path of a file of it, behind '*text',
 ** which the caller owns (NULL: it is empty). False: 'e' says what is wrong, and

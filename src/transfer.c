@@ -602,7 +602,8 @@ static int on_opened(void *data, curl_socket_t socket, curlsocktype purpose) {
   (void)socket;
   (void)purpose;
   cw_transfer *t = data;
-  if (t->doomed || !t->connected || may_repeat(t)) return CURL_SOCKOPT_OK;
+  t->reconnects = t->connected && may_repeat(t);
+  if (t->doomed || !t->connected || t->reconnects) return CURL_SOCKOPT_OK;
   refuse_repetition(t);
   return CURL_SOCKOPT_ERROR;
 }
@@ -644,6 +645,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   ** this transfer, explains nothing that comes now. */
   t->detail[0] = '\0';
   t->connected = true;
+  t->reconnects = false;
   if (sends_over_tls(t)) cw_tls_write_retry(t->easy, t->socket);
   enter_phase(t);
   return CURL_PREREQFUNC_OK;
@@ -1024,7 +1026,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
   t->undecided = t->unwatched = t->writes = t->must_run = false;
-  t->read_first = t->answered = false;
+  t->read_first = t->answered = t->reconnects = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = t->content->kind != CW_CONTENT_NONE;
@@ -1158,9 +1160,14 @@ static bool waits_for_tunnel(const cw_transfer *t) {
   return answer / 100 != 2;
 }
 
+/* For its request, or to send that once more. */
+static bool is_connecting(const cw_transfer *t) {
+  return !t->connected || t->reconnects;
+}
+
 cw_phase cw_transfer_phase(const cw_transfer *t) {
   if (t->response->final) return CW_PHASE_BODY;
-  if (t->connected)
+  if (!is_connecting(t))
     return cw_content_sent(t->content) ? CW_PHASE_HEADERS : CW_PHASE_SEND;
   if (measured(t, CURLINFO_NAMELOOKUP_TIME_T) == 0) return CW_PHASE_RESOLVE;
   if (waits_for_tunnel(t)) return CW_PHASE_CONNECT;
@@ -1260,7 +1267,8 @@ static void explain_descriptors(cw_transfer *t, CURLcode rc, cw_phase phase) {
 
 static void say_late(cw_transfer *t, cw_phase phase, const char *name,
                      int64_t us) {
-  const char *what = t->connected ? "nothing happened for" : "no connection in";
+  const char *what =
+    is_connecting(t) ? "no connection in" : "nothing happened for";
   cw_error_set(t->error, CW_ERR_TIMEOUT, phase, "%s %g s (%s)", what,
                (double)us / 1e6, name);
 }
@@ -1269,7 +1277,7 @@ static void say_late(cw_transfer *t, cw_phase phase, const char *name,
 ** it first. */
 static bool is_late(const cw_transfer *t, CURLcode rc) {
   enum { SLACK_US = 100000 };
-  return rc == CURLE_OPERATION_TIMEDOUT && !t->connected &&
+  return rc == CURLE_OPERATION_TIMEDOUT && is_connecting(t) &&
          *t->now - t->moved >= t->connect_us - SLACK_US;
 }
 
@@ -1386,7 +1394,8 @@ void cw_transfer_watched(cw_transfer *t, int what) {
 ** before it opens the socket of the next address. In between it waits for
 ** neither a socket nor a time, so it would never continue. */
 bool cw_transfer_note_lost_socket(cw_transfer *t) {
-  if (!t->entered || t->connected || !cw_libcurl_before(0x080400)) return false;
+  if (!t->entered || !is_connecting(t) || !cw_libcurl_before(0x080400))
+    return false;
   t->must_run = true;
   if (cw_list_empty(&t->phase_link))
     cw_list_append(t->new_phase, &t->phase_link);

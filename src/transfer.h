@@ -104,6 +104,7 @@ typedef struct cw_transfer {
 
   /* how far it is */
   bool connected;          /* the request is being sent */
+  bool reconnects;         /* a connection is made to send it once more */
   int no_socket;           /* errno of the last failed socket(); 0: none */
   bool refused;            /* the connection that libcurl chose */
   bool is_new;             /* the connection was made for this transfer */

@@ -4,6 +4,7 @@
 **                             write has got half-way
 **   CURLEW_FAULT="write 28"   each write to a file fails with this errno
 **   CURLEW_FAULT="rename 5"   the same of each rename, fsync, ftruncate
+**   CURLEW_FAULT="fstat 3"    the third look at a socket fails
 **   CURLEW_FAULT="COUNT 0"    at the end, their number goes to standard error
 ** SPDX-License-Identifier: MIT */
 #include <dlfcn.h>
@@ -16,6 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* What fstat is called in a program with long offsets, as this file is. */
+#define LOOK "fstat64"
 
 static char word[16];
 static long number;
@@ -48,11 +52,27 @@ static void find(void *next, const char *name) {
   memcpy(next, &found, sizeof found);
 }
 
+static int look(int fd, struct stat *st) {
+  static int (*next)(int, struct stat *);
+  if (!next) find(&next, LOOK);
+  return next(fd, st);
+}
+
+int fstat(int fd, struct stat *st) {
+  static long looks;
+  int result = look(fd, st);
+  if (result != 0 || strcmp(word, "fstat") != 0 || !S_ISSOCK(st->st_mode) ||
+      ++looks != number)
+    return result;
+  errno = ENOMEM;
+  return -1;
+}
+
 ssize_t write(int fd, const void *bytes, size_t n) {
   static ssize_t (*next)(int, const void *, size_t);
   if (!next) find(&next, "write");
   struct stat st;
-  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return next(fd, bytes, n);
+  if (look(fd, &st) != 0 || !S_ISREG(st.st_mode)) return next(fd, bytes, n);
   if (strcmp(word, "KILL") == 0 && calls + 1 == number) next(fd, bytes, n / 2);
   return fails("write") ? -1 : next(fd, bytes, n);
 }

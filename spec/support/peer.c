@@ -74,6 +74,8 @@ static struct {
   size_t n_scripts, next_script, n_requests;
   size_t accepted, running, closed, sent, permits;
   bool resetting;
+  int listener;
+  bool stopping, stopped; /* no more connections are accepted */
 } peer = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void enter(void) { pthread_mutex_lock(&peer.lock); }
@@ -414,6 +416,52 @@ static bool do_reset(conn *c) {
   return false;
 }
 
+/* Stays open as long as this process lives. */
+static void dial(void) {
+  struct sockaddr_in a;
+  socklen_t n = sizeof a;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  if (fd < 0 || getsockname(peer.listener, (struct sockaddr *)&a, &n) != 0)
+    die("dial");
+  connect(fd, (struct sockaddr *)&a, n);
+}
+
+/* Whether it is the first thread that says so. */
+static bool stop_listening(void) {
+  enter();
+  bool first = !peer.stopping;
+  peer.stopping = true;
+  leave();
+  return first;
+}
+
+static bool has_stopped(void) {
+  enter();
+  bool stopped = peer.stopped = peer.stopping;
+  leave();
+  return stopped;
+}
+
+/* The listening thread takes the first of these connections and stops. The next
+** two fill the queue, so that the kernel drops what comes after them. */
+static bool do_deafen(void) {
+  if (!stop_listening()) return true;
+  if (listen(peer.listener, 0) != 0) die("listen");
+  dial();
+  enter();
+  while (!peer.stopped)
+    await_change();
+  leave();
+  dial();
+  dial();
+  return true;
+}
+
+static bool do_refuse(void) {
+  if (stop_listening()) shutdown(peer.listener, SHUT_RDWR);
+  return true;
+}
+
 static bool do_piece(conn *c, const bytes *b) {
   if (!put_step(c, b, b->n)) return false;
   let_it_read(c);
@@ -435,6 +483,8 @@ static bool run_step(conn *c, const step *s) {
   if (strcmp(verb, "close") == 0) return do_close(c, true);
   if (strcmp(verb, "cut") == 0) return do_close(c, false);
   if (strcmp(verb, "reset") == 0) return do_reset(c);
+  if (strcmp(verb, "deafen") == 0) return do_deafen();
+  if (strcmp(verb, "refuse") == 0) return do_refuse();
   if (strcmp(verb, "shutdown") == 0) return half_close(c, true), true;
   while (s->body && s->body->n > 0) /* loop */
     if (!run(c, s->body)) return false;
@@ -541,9 +591,10 @@ static void admit(int fd) {
 }
 
 static void *listen_on(void *arg) {
-  int listener = *(int *)arg;
+  (void)arg;
   for (;;) {
-    int fd = accept(listener, NULL, NULL);
+    int fd = accept(peer.listener, NULL, NULL);
+    if (has_stopped()) return NULL;
     if (fd >= 0)
       admit(fd);
     else if (errno != EINTR && errno != ECONNABORTED)
@@ -804,8 +855,8 @@ int main(int argc, char **argv) {
     else
       ask_clients(peer.tls, argv[i]);
   }
-  int listener = bind_loopback(&port);
-  if (pthread_create(&t, NULL, listen_on, &listener) != 0) die("thread");
+  peer.listener = bind_loopback(&port);
+  if (pthread_create(&t, NULL, listen_on, NULL) != 0) die("thread");
   printf("%d\n", port);
   fflush(stdout);
   while (fgets(line, sizeof line, stdin)) {

@@ -24,6 +24,8 @@ local plain = {
   reset = true, -- RST
   shutdown = true, -- half close; over TLS a close_notify
   cut = true, -- over TLS: closes without close_notify
+  deafen = true, -- connections from now on have no answer, neither yes nor no
+  refuse = true, -- connections from now on are refused
 }
 
 local encode_steps
