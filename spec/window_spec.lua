@@ -49,10 +49,10 @@ end
 
 for kind, make in pairs(bodies) do
   describe("An upload of " .. kind .. " without a window", function()
-    -- A round takes about 0.02 ms. With 100 of them in a second an upload takes
-    -- 0.2 % of a core, and less than 1 % where a round takes five times as long.
-    -- Without rest there are more than 100,000. The time is asked for, too, in
-    -- case that a round is long; it depends on the machine.
+    -- A round takes about 0.02 ms. With 100 rounds in a second an upload takes
+    -- 0.2 % of a core, and less than 1 % if a round takes five times as long.
+    -- Without rest there are more than 100,000 rounds. The processor time
+    -- depends on the machine and has a wide limit, in case a round is long.
     it("takes less than 1 % of a core", function()
       local seconds, start = 3, 1
       server:script { "request", "hold" }

@@ -51,27 +51,25 @@ static int read_all(FILE *f, cw_buf *to) {
   return cw_buf_append(to, "", 1) ? 0 : ENOMEM;
 }
 
-/* 0, NOT_REGULAR or an errno. To read what is no regular file may take for
-** ever. */
-static int open_regular(const char *path, FILE **f) {
+static int fault_of(int fd) {
   struct stat st;
-  int fd = cw_descriptor_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
-  if (fd < 0) return errno;
-  int fault = fstat(fd, &st) != 0    ? errno
-              : S_ISDIR(st.st_mode)  ? EISDIR
-              : !S_ISREG(st.st_mode) ? NOT_REGULAR
-                                     : 0;
-  *f = fault ? NULL : fdopen(fd, "r");
-  if (*f) return 0;
-  if (!fault) fault = errno;
-  close(fd);
-  return fault;
+  if (fstat(fd, &st) != 0) return errno;
+  if (S_ISDIR(st.st_mode)) return EISDIR;
+  return S_ISREG(st.st_mode) ? 0 : NOT_REGULAR;
 }
 
+/* 0, NOT_REGULAR or an errno. To read what is no regular file may take for
+** ever. */
 static int read_file(const char *path, cw_buf *to) {
-  FILE *f;
-  int fault = open_regular(path, &f);
-  if (fault) return fault;
+  int fd = cw_descriptor_open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK, 0);
+  if (fd < 0) return errno;
+  int fault = fault_of(fd);
+  FILE *f = fault ? NULL : fdopen(fd, "r");
+  if (!f) {
+    if (!fault) fault = errno;
+    close(fd);
+    return fault;
+  }
   fault = read_all(f, to);
   fclose(f);
   return fault;

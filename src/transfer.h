@@ -105,9 +105,9 @@ typedef struct cw_transfer {
   /* how far it is */
   bool connected;          /* the request is being sent */
   bool reconnects;         /* a connection is made to send it once more */
-  int no_socket;           /* errno of the last failed socket(); 0: none */
   bool refused;            /* the connection that libcurl chose */
   bool is_new;             /* the connection was made for this transfer */
+  int no_socket;           /* errno of the last failed socket(); 0: none */
   long connects_before;    /* new connections before this one */
   long sent_before;        /* request bytes before this connection */
   uint32_t headers_before; /* header bytes before it */

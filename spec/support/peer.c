@@ -423,7 +423,8 @@ static void dial(void) {
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (fd < 0 || getsockname(peer.listener, (struct sockaddr *)&a, &n) != 0)
     die("dial");
-  connect(fd, (struct sockaddr *)&a, n);
+  if (connect(fd, (struct sockaddr *)&a, n) != 0 && errno != EINPROGRESS)
+    die("connect");
 }
 
 /* Whether it is the first thread that says so. */
