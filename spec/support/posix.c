@@ -682,7 +682,9 @@ static int l_deafen(lua_State *L) {
   if (bind(fd[0], (struct sockaddr *)&a, n) != 0 || listen(fd[0], 0) != 0)
     return raise_errno(L, "deafen");
   for (int i = 0; i < 3; i++) {
-    if (i > 0) connect(fd[i], (struct sockaddr *)&a, n);
+    if (i > 0 && connect(fd[i], (struct sockaddr *)&a, n) != 0 &&
+        errno != EINPROGRESS)
+      return raise_errno(L, "deafen");
     lua_pushinteger(L, fd[i]);
   }
   return 3;
