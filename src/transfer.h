@@ -160,7 +160,7 @@ cw_transfer *cw_transfer_new(const cw_socket_calls *calls, CURLSH *share,
                              cw_settings *defaults);
 
 /* A transfer whose easy handle has the settings of 'model', a transfer that no
-** request has used. A copy costs a tenth of a new handle. NULL: out of
+** request has used. NULL: out of
 ** memory. */
 cw_transfer *cw_transfer_copy(const cw_transfer *model, CURLSH *share);
 
