@@ -1,5 +1,5 @@
---- Proxies: the option and the environment's, through tinyproxy, danted and,
--- where it is about bytes, the server of canned ones.
+--- Proxies: the option and the environment's, through tinyproxy, microsocks
+-- and, where it is about bytes, the server of canned ones.
 
 local support = require "spec.support"
 local http = require "curlew"
@@ -151,7 +151,7 @@ describe("The option proxy", function()
     assert.is_nil(connect:find("a=b", 1, true))
   end)
 
-  for _, scheme in ipairs { "socks4", "socks5", "socks5h" } do
+  for _, scheme in ipairs { "socks5", "socks5h" } do
     it("speaks " .. scheme, function()
       local lines = asked(socks, 2, function()
         local options = { proxy = url_of(socks, scheme),
@@ -162,6 +162,25 @@ describe("The option proxy", function()
         assert.equal(200, page.status)
       end)
       assert.equal(2, #lines)
+    end)
+  end
+
+  -- The request of SOCKS 4 (version, command, port, address, user), and the
+  -- name that follows it in SOCKS 4a.
+  for scheme, request in pairs {
+    socks4 = "\4\1\0\80\127\0\0\1user\0",
+    socks4a = "\4\1\0\80\0\0\0\1user\0name.none\0",
+  } do
+    it("speaks " .. scheme, function()
+      local server <close> = support.server()
+      server:script { { take = #request }, { send = "\0\90" .. ("\0"):rep(6) },
+        "request", { send = OK } }
+      local host = scheme == "socks4" and "127.0.0.1" or "name.none"
+      local page = assert(http.fetch("http://" .. host .. "/", {
+        proxy = server.url:gsub("http://", scheme .. "://user@") }))
+      assert.equal("ok", page.body)
+      assert.equal(request, server:request())
+      assert.matches("^GET / HTTP/1%.1\r\n", server:request(2))
     end)
   end
 

@@ -1,4 +1,4 @@
---- Real proxies as children of the suite: tinyproxy (http) and danted (socks).
+--- Real proxies as children of the suite: tinyproxy (http), microsocks (socks).
 -- Neither takes a socket that listens already, so each is told a port that was
 -- free a moment ago, and another one when somebody else was faster.
 
@@ -10,8 +10,8 @@ local TRIES, PATIENCE = 5, 10 -- seconds
 
 local kinds = {
   http = {
-    command = { "tinyproxy", "/usr/bin/tinyproxy" },
-    flags = { "-d", "-c" },
+    command = "tinyproxy",
+    flags = { "-d", "-c", "@DIR@/conf" },
     config = [[
 Port @PORT@
 Listen 127.0.0.1
@@ -25,23 +25,12 @@ PidFile "@DIR@/pid"
     -- "Request (file descriptor 5): GET http://127.0.0.1/ HTTP/1.1"
     request = "Request %(file descriptor %d+%): ([^\n]*)",
   },
+  -- SOCKS 5 only: no server of SOCKS 4 is in every release of Debian.
   socks = {
-    command = { "danted", "/usr/sbin/danted" },
-    flags = { "-f" },
-    config = [[
-logoutput: @DIR@/log
-internal: 127.0.0.1 port = @PORT@
-external: lo
-socksmethod: none
-clientmethod: none
-user.privileged: @USER@
-user.unprivileged: @USER@
-client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 log: error }
-@MORE@
-socks pass { from: 127.0.0.0/8 to: 0.0.0.0/0 log: error connect }
-]],
-    -- "info: pass(1): tcp/connect [: 127.0.0.1.35294 127.0.0.1.18998 -> ..."
-    request = "pass%(%d+%): (tcp/connect %[[^\n]*)",
+    command = "microsocks",
+    flags = { "-i", "127.0.0.1", "-p", "@PORT@" },
+    -- "client[5] 127.0.0.1: connected to localhost:18998"
+    request = "connected to ([^\n]*)",
   },
 }
 
@@ -51,30 +40,19 @@ local function free_port(posix)
   return port
 end
 
-local function user(posix)
-  local child <close> = assert(posix.spawn { "id", "-un" })
-  return child:read_line()
-end
-
-local function write_config(posix, kind, dir, port, more)
-  local words = { PORT = tostring(port), DIR = dir, MORE = more or "",
-    USER = user(posix) }
+local function write_config(kind, dir, words)
   local file <close> = assert(io.open(dir .. "/conf", "w"))
   assert(file:write((kind.config:gsub("@(%u+)@", words))))
 end
 
--- Not every PATH has the folders of servers.
-local function spawn(posix, kind, dir)
-  local why
-  for _, name in ipairs(kind.command) do
-    local argv = { name, table.unpack(kind.flags) }
-    argv[#argv + 1] = dir .. "/conf"
-    argv.stdin, argv.stdout, argv.death = false, false, "TERM"
-    local process
-    process, why = posix.spawn(argv)
-    if process then return process end
+-- microsocks writes its log to standard error.
+local function spawn(posix, kind, dir, words)
+  local argv = { "sh", "-c", 'exec "$@" 2>>"$0"', dir .. "/log", kind.command }
+  for _, flag in ipairs(kind.flags) do
+    argv[#argv + 1] = flag:gsub("@(%u+)@", words)
   end
-  error(why)
+  argv.stdin, argv.stdout, argv.death = false, false, "TERM"
+  return assert(posix.spawn(argv))
 end
 
 local function listens(posix, port)
@@ -135,8 +113,9 @@ return function(posix, dir, name, more)
   local kind = assert(kinds[name], "http or socks")
   for _ = 1, TRIES do
     local port = free_port(posix)
-    write_config(posix, kind, dir, port, more)
-    local process = spawn(posix, kind, dir)
+    local words = { PORT = tostring(port), DIR = dir, MORE = more or "" }
+    if kind.config then write_config(kind, dir, words) end
+    local process = spawn(posix, kind, dir, words)
     local self = setmetatable({ posix = posix, dir = dir, process = process,
       port = port, address = ("127.0.0.1:%d"):format(port),
       request = kind.request }, Proxy)
