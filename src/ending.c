@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "version.h"
+#include "quirks.h"
 
 static void listen_now(void *data) {
   cw_ending *e = data;
@@ -28,7 +28,8 @@ static void stop_listening(cw_ending *e) {
 **   the response begins, because it is slow.
 ** - A GOAWAY of libcurl is recognized by the number of bytes written. */
 static void watch_stream(cw_ending *e) {
-  e->deduces = cw_libcurl_before(0x080100) && cw_tls_watch_http2(e->tls);
+  e->deduces =
+    cw_quirk_is_active(CW_QUIRK_END_STREAM) && cw_tls_watch_http2(e->tls);
   if (e->deduces) cw_tls_watch_on_record(e->tls, listen_now, e);
 }
 

@@ -13,7 +13,7 @@
 #include "deadlines.h"
 #include "descriptor.h"
 #include "openssl.h"
-#include "version.h"
+#include "quirks.h"
 #include "watch.h"
 
 enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
@@ -84,7 +84,8 @@ bool cw_engine_foreign(const cw_engine *e) { return e->forks != forks; }
 /* libcurl before 8.8.0 also creates a pair of sockets for each look-up of a
 ** name. Programs that are executed meanwhile would inherit them. */
 static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
-  if (!cw_watch_holds(&e->watch, fd) && cw_libcurl_before(0x080800))
+  if (!cw_watch_holds(&e->watch, fd) &&
+      cw_quirk_is_active(CW_QUIRK_SOCKET_PAIRS))
     cw_descriptor_seal_both(fd);
 }
 
@@ -183,7 +184,7 @@ static bool set_up_share(cw_engine *e) {
 /* libcurl before 8.8.0 creates a pair of sockets in each multi handle. Programs
 ** that are executed later would inherit them. */
 static CURLM *new_multi(void) {
-  if (!cw_libcurl_before(0x080800)) return curl_multi_init();
+  if (!cw_quirk_is_active(CW_QUIRK_SOCKET_PAIRS)) return curl_multi_init();
   cw_pair next = cw_descriptor_next_pair();
   CURLM *multi = curl_multi_init();
   cw_descriptor_seal_pair(next);
@@ -283,7 +284,9 @@ static cw_transfer *new_transfer(cw_engine *e, cw_settings *defaults) {
 ** blank, libcurl writes to that freed line and frees it again. The offered
 ** authentication is kept too. No option resets either, so each exchange gets a
 ** new handle. */
-static bool needs_new_handle(void) { return cw_libcurl_before(0x080101); }
+static bool needs_new_handle(void) {
+  return cw_quirk_is_active(CW_QUIRK_HANDLE_STATE);
+}
 
 static cw_transfer *copy_model(cw_engine *e, cw_settings *defaults) {
   if (!e->model) e->model = new_transfer(e, defaults);

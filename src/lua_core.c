@@ -18,6 +18,7 @@
 #include "lua_task.h"
 #include "lua_url.h"
 #include "lua_wait.h"
+#include "quirks.h"
 #include "version.h"
 
 /* Shared by the border ---------------------------------------------------- */
@@ -375,16 +376,45 @@ static int m_type(lua_State *L) {
   return 1;
 }
 
+/* A release as text; nil: none. */
+static void set_release(lua_State *L, const char *name, unsigned release) {
+  if (release == 0) return;
+  lua_pushfstring(L, "%d.%d.%d", (int)(release >> 16),
+                  (int)(release >> 8 & 255), (int)(release & 255));
+  lua_setfield(L, -2, name);
+}
+
+static void push_quirk(lua_State *L, const cw_quirk_row *row) {
+  lua_createtable(L, 0, 5);
+  cwl_set_string(L, "name", row->name);
+  cwl_set_string(L, "what", row->what);
+  cwl_set_string(L, "spec", row->spec);
+  set_release(L, "since", row->since);
+  set_release(L, "fixed", row->fixed);
+}
+
+/* The bugs of the loaded libcurl that curlew works around. */
+static void push_quirks(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0, n = 0; i < CW_QUIRK_COUNT; i++) {
+    if (!cw_quirk_is_active((cw_quirk)i)) continue;
+    push_quirk(L, cw_quirk_describe((cw_quirk)i));
+    lua_rawseti(L, -2, ++n);
+  }
+}
+
 /* features() -> what this build can do, and the options table */
 static int m_features(lua_State *L) {
   cw_features f = cw_features_of_libcurl();
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 8);
   cwl_set_string(L, "libcurl", f.libcurl);
   cwl_set_string(L, "tls", f.tls);
   cwl_set_boolean(L, "http2", f.http2);
   cwl_set_boolean(L, "http3", f.http3);
   cwl_set_boolean(L, "br", true);
   cwl_set_boolean(L, "zstd", true);
+  push_quirks(L);
+  lua_setfield(L, -2, "quirks");
   cwl_push_options(L);
   lua_setfield(L, -2, "options");
   return 1;

@@ -13,11 +13,11 @@
 
 #include "apply.h"
 #include "descriptor.h"
+#include "quirks.h"
 #include "route.h"
 #include "tls.h"
 #include "tls_write.h"
 #include "trace.h"
-#include "version.h"
 
 enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
@@ -508,8 +508,8 @@ static bool passes_proxy(const cw_transfer *t, int port) {
 ** tunnel that was made for one user would serve another one (CVE-2026-3784). */
 static uint64_t owner_of_tunnel(const cw_transfer *t) {
   const cw_request *r = t->request;
-  if (t->proxy < CW_PROXY_PLAIN || !cw_libcurl_before(0x081300)) return 0;
-  if (!tunnels(t, r)) return 0;
+  if (!cw_quirk_is_active(CW_QUIRK_TUNNEL_OWNER)) return 0;
+  if (t->proxy < CW_PROXY_PLAIN || !tunnels(t, r)) return 0;
   return add_text(FNV_BASIS,
                   cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
 }
@@ -839,7 +839,7 @@ static bool only_once(const cw_request *r) {
 ** libcurl would connect without a zone. ADDRESS_SCOPE restores it. The
 ** connection pool distinguishes scopes. */
 static CURLcode set_zone(cw_transfer *t, const cw_url *url) {
-  if (!url->zone) return CURLE_OK;
+  if (!url->zone || !cw_quirk_is_active(CW_QUIRK_ZONE)) return CURLE_OK;
   t->zoned = true;
   long scope = (long)cw_url_scope(url);
   return curl_easy_setopt(t->easy, CURLOPT_ADDRESS_SCOPE, scope);
@@ -1394,8 +1394,8 @@ void cw_transfer_watched(cw_transfer *t, int what) {
 ** before it opens the socket of the next address. In between it waits for
 ** neither a socket nor a time, so it would never continue. */
 bool cw_transfer_note_lost_socket(cw_transfer *t) {
-  if (!t->entered || !is_connecting(t) || !cw_libcurl_before(0x080400))
-    return false;
+  if (!t->entered || !is_connecting(t)) return false;
+  if (!cw_quirk_is_active(CW_QUIRK_NEXT_ADDRESS)) return false;
   t->must_run = true;
   if (cw_list_empty(&t->phase_link))
     cw_list_append(t->new_phase, &t->phase_link);

@@ -3,7 +3,6 @@
 #include "version.h"
 
 #include <curl/curl.h>
-#include <pthread.h>
 
 #include "descriptor.h"
 
@@ -24,17 +23,4 @@ cw_features cw_features_of_libcurl(void) {
     .http2 = v->features & CURL_VERSION_HTTP2,
     .http3 = v->features & CURL_VERSION_HTTP3,
   };
-}
-
-static unsigned version_number;
-
-static void read_version(void) {
-  version_number = curl_version_info(CURLVERSION_NOW)->version_num;
-}
-
-/* The version is read once: curl_version_info costs 4,000 instructions. */
-bool cw_libcurl_before(unsigned number) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, read_version);
-  return version_number < number;
 }

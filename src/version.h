@@ -27,8 +27,4 @@ const char *cw_set_up_libcurl(void);
 
 cw_features cw_features_of_libcurl(void);
 
-/* Whether the loaded libcurl is older than 'number' (0xMMmmpp), the first
-** release with a fix, so that the workaround is needed. */
-bool cw_libcurl_before(unsigned number);
-
 #endif

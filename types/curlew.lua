@@ -560,7 +560,24 @@ function http.limits(limits) end
 ---@return curlew.Stats
 function http.stats() end
 
----@return table
+---@class curlew.Quirk
+---@field name string
+---@field what string what libcurl does
+---@field since string? first release of libcurl with the bug; nil: before 7.88
+---@field fixed string? first release of libcurl without it; nil: none yet
+---@field spec string the spec that fails without the workaround
+
+---@class curlew.Features
+---@field libcurl string
+---@field tls string
+---@field http2 boolean
+---@field http3 boolean
+---@field br boolean
+---@field zstd boolean
+---@field quirks curlew.Quirk[] bugs of the loaded libcurl that curlew works around
+---@field options table
+
+---@return curlew.Features
 function http.features() end
 
 ---@param value any
