@@ -1,6 +1,7 @@
 -- The support itself: what the other specs build on has to hold.
 -- luacheck: ignore 211
 
+local json = require("dkjson")
 local support = require("spec.support")
 local posix = support.posix
 
@@ -320,16 +321,17 @@ describe("httpbin", function()
   it("tells what it was sent", function()
     local _, out = curl("-H", "X-Test: 1", "-d", "a=b", "-X", "PUT",
       httpbin.url .. "/anything/x?c=d")
-    assert.matches('"X-Test":"1"', out, 1, true)
-    assert.matches('"a":"b"', out, 1, true)
-    assert.matches('"c":"d"', out, 1, true)
-    assert.matches('"method":"PUT"', out, 1, true)
+    local told = json.decode(out)
+    assert.equal("1", told.headers["X-Test"])
+    assert.same({ a = "b" }, told.form)
+    assert.same({ c = "d" }, told.args)
+    assert.equal("PUT", told.method)
   end)
 
   it("takes a chunked body", function()
     local child <close> = posix.spawn { "curl", "-sS", "-T", "-",
       httpbin.url .. "/put" }
-    assert.matches('"data":"piece"', (child:communicate("piece", 10)), 1, true)
+    assert.equal("piece", json.decode((child:communicate("piece", 10))).data)
   end)
 
   it("asks for credentials", function()
