@@ -10,6 +10,12 @@ export PATH := $(PATH):/usr/sbin
 BUILD ?= build
 CORE ?= curlew/core.so
 LUA ?= lua5.4
+export LUA
+# "5.4" or "5.5", of the interpreter that runs the specs.
+lua_version := $(shell $(LUA) -e 'print(_VERSION:match("%d.%d"))' 2>/dev/null)
+ifeq ($(lua_version),)
+lua_version := $(patsubst lua%,%,$(notdir $(LUA)))
+endif
 PKG_CONFIG ?= pkg-config
 OPTIMIZE ?= -O2 -g
 SANITIZE ?=
@@ -18,10 +24,11 @@ WERROR ?=
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
   -Wstrict-prototypes -Wmissing-prototypes -Wvla
 # Lua's and libcurl's names differ between systems: LuaRocks passes its own.
+lua_names := lua$(lua_version) lua-$(lua_version) lua
 ifdef LUA_INCDIR
 lua_cflags := -I$(LUA_INCDIR)
 else
-lua_cflags = $(shell for name in lua5.4 lua-5.4 lua; do \
+lua_cflags = $(shell for name in $(lua_names); do \
   $(PKG_CONFIG) --cflags $$name 2>/dev/null && break; done)
 endif
 curl_cflags = $(shell $(PKG_CONFIG) --cflags libcurl 2>/dev/null)
@@ -77,16 +84,22 @@ $(CORE): $(objects)
 	@mkdir -p $(@D)
 	$(link_core) -o $@ $(objects) $(engine_libs)
 
-$(BUILD)/src/%.o: src/%.c Makefile
+# What is built for one version of Lua is built anew for another.
+$(BUILD)/lua-version: force
+	@mkdir -p $(@D)
+	@echo $(lua_version) | cmp -s - $@ || echo $(lua_version) >$@
+.PHONY: force
+
+$(BUILD)/src/%.o: src/%.c $(BUILD)/lua-version Makefile
 	@mkdir -p $(@D)
 	$(compile) -fvisibility=hidden -c -o $@ $<
 
-build/spec/posix_support.so: spec/support/posix.c Makefile
+build/spec/posix_support.so: spec/support/posix.c build/lua-version Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $<
 
 build/spec/encode_support.so: spec/support/encode.c spec/support/coder.c \
-  spec/support/coder.h Makefile
+  spec/support/coder.h build/lua-version Makefile
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -shared -o $@ $(filter %.c,$^) \
 	  $(encoder_libs)
@@ -105,43 +118,52 @@ build/spec/fault.so build/spec/late_recv.so: build/spec/%.so: \
 	$(compile) -shared -o $@ $< -ldl
 
 # A host of Lua's own: -E, since core.so finds Lua in it.
-build/spec/oom: lua_libs = $(shell for name in lua5.4 lua-5.4 lua; do \
+build/spec/oom: lua_libs = $(shell for name in $(lua_names); do \
   $(PKG_CONFIG) --libs $$name 2>/dev/null && break; done)
-build/spec/oom: spec/support/oom.c Makefile
+build/spec/oom: spec/support/oom.c build/lua-version Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -Wl,-E $(lua_libs)
 
-# From the sources: it shares no objects with a build that runs beside it.
-$(BUILD)/spec/engine_test: spec/support/engine_test.c \
-  spec/support/test.h src/engine.c \
-  $(engine_parts) $(wildcard src/*.h) Makefile
-	@mkdir -p $(@D)
-	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(engine_parts) \
-	  $(engine_libs)
+# The programs have objects of their own: the module may be built meanwhile.
+spec_objects = $(patsubst %.c,$(BUILD)/spec/%.o,$(1))
 
-$(BUILD)/spec/decoder_test: spec/support/decoder_test.c \
-  spec/support/coder.c spec/support/coder.h spec/support/test.h \
-  $(decoder_parts) \
-  $(wildcard src/*.h) Makefile
+$(BUILD)/spec/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) \
-	  $(engine_libs) $(encoder_libs)
+	$(compile) -c -o $@ $<
 
-$(BUILD)/spec/digest_test: spec/support/digest_test.c spec/support/test.h \
-  $(digest_parts) $(wildcard src/*.h) Makefile
+$(BUILD)/spec/%.o: spec/support/%.c Makefile
 	@mkdir -p $(@D)
-	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) $(crypto_libs)
+	$(compile) -c -o $@ $<
 
-$(BUILD)/spec/fuzz_%: spec/fuzz/%.c spec/fuzz/replay.c src/engine.c \
-  $(engine_parts) $(wildcard src/*.h) spec/fuzz/fuzz.h Makefile
+# engine_test.c includes engine.c.
+$(BUILD)/spec/engine_test: $(BUILD)/spec/engine_test.o \
+  $(call spec_objects,$(engine_parts))
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(engine_libs)
+
+$(BUILD)/spec/decoder_test: $(BUILD)/spec/decoder_test.o \
+  $(BUILD)/spec/coder.o $(call spec_objects,$(decoder_parts))
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(engine_libs) $(encoder_libs)
+
+$(BUILD)/spec/digest_test: $(BUILD)/spec/digest_test.o \
+  $(call spec_objects,$(digest_parts))
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(crypto_libs)
+
+$(BUILD)/spec/fuzz/%.o: spec/fuzz/%.c Makefile
 	@mkdir -p $(@D)
-	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) $(engine_libs)
+	$(compile) -c -o $@ $<
+
+$(BUILD)/spec/fuzz_%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/replay.o \
+  $(call spec_objects,src/engine.c $(engine_parts))
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(engine_libs)
+
+.SECONDARY: $(call spec_objects,$(wildcard src/*.c))
 
 build/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< $(curl_libs) $(coding_libs)
 
--include $(objects:.o=.d) $(wildcard build/spec/*.d build/bench/*.d)
+-include $(objects:.o=.d) \
+  $(wildcard $(BUILD)/spec/*.d $(BUILD)/spec/*/*.d build/spec/*.d build/bench/*.d)
 
 # ---- see it ----------------------------------------------------------------
 .PHONY: demo
@@ -155,7 +177,7 @@ demo: ## install what is missing, build, show what curlew does
 # against the root. ARGS goes to busted: make test ARGS=spec/buf_spec.lua
 ARGS ?=
 tree := build/tree
-tree_dirs := $(tree)/share/lua/5.4 $(tree)/lib/lua/5.4
+tree_dirs := $(tree)/share/lua/$(lua_version) $(tree)/lib/lua/$(lua_version)
 
 .PHONY: test stress asan rock support
 test: rock support ## install what is missing and the rock, run the specs
@@ -210,16 +232,16 @@ bench-needs:
 rock: test-needs
 	@mkdir -p build
 	@rm -rf $(tree)
-	@luarocks --lua-version 5.4 make --deps-mode=none --tree $(tree) \
+	@luarocks --lua-version $(lua_version) make --deps-mode=none --tree $(tree) \
 	  >build/rock.log 2>&1 || { cat build/rock.log; exit 1; }
 
 support: test-needs
 	@$(MAKE) --no-print-directory -s $(support)
 
-# lua5.4 of this folder is the real one with the sanitizer's runtime loaded
-# first; found on PATH, it serves the lua5.4 that a spec starts as well.
+# The lua of this folder is the real one with the sanitizer's runtime loaded
+# first; found on PATH, it serves the lua that a spec starts as well.
 asan_dir := build/asan
-asan_lua := $(asan_dir)/bin/lua5.4
+asan_lua := $(asan_dir)/bin/$(notdir $(LUA))
 asan_options := exitcode=99:detect_leaks=1:detect_stack_use_after_return=1
 asan_build = $(MAKE) --no-print-directory -s BUILD=$(asan_dir) \
   CORE=$(asan_dir)/curlew/core.so OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
@@ -228,7 +250,7 @@ asan_build = $(MAKE) --no-print-directory -s BUILD=$(asan_dir) \
 asan: support ## the specs under AddressSanitizer, UBSan and LeakSanitizer
 	@$(asan_build) all $(programs:%=$(asan_dir)/spec/%)
 	@$(MAKE) --no-print-directory -s $(asan_lua)
-	@PATH="$(CURDIR)/$(asan_dir)/bin:$$PATH" \
+	@PATH="$(CURDIR)/$(asan_dir)/bin:$$PATH" LUA=$(notdir $(LUA)) \
 	  ASAN_OPTIONS=$(asan_options) UBSAN_OPTIONS=print_stacktrace=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/script/lsan.supp:print_suppressions=0 \
 	  CURLEW_PROGRAMS="$(CURDIR)/$(asan_dir)/spec" \

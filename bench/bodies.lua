@@ -23,7 +23,7 @@ local function floor(server, name, how)
 end
 
 local function ours(server, name, buffer, how)
-  return ("taskset -c %d lua5.4 bench/body.lua %s/small %s/sent/%s %d %s")
+  return ("taskset -c %d $LUA bench/body.lua %s/small %s/sent/%s %d %s")
     :format(server.cpu, server.url, server.url, name, buffer, how)
 end
 
@@ -108,7 +108,7 @@ end
 function bodies.lines(server)
   local SIZE, BLOCK = 200 << 20, 1 << 20
   local path = server:file("log", log_lines(BLOCK), SIZE // BLOCK)
-  local io_lines = ("taskset -c %d lua5.4 bench/body.lua - %s - io"):format(
+  local io_lines = ("taskset -c %d $LUA bench/body.lua - %s - io"):format(
     server.cpu, path)
   local a, b = measure.interleaved(ROUNDS, io_lines,
     ours(server, "log", DEFAULT, "lines"))
@@ -123,7 +123,7 @@ end
 -- Here the floor is the plain library undoing the same bytes from a file.
 function bodies.bombs(server)
   local encode = require "encode_support"
-  local command = "lua5.4 bench/bomb.lua %s/small %s/bombs/%s %s"
+  local command = "$LUA bench/bomb.lua %s/small %s/bombs/%s %s"
   for _, coding in ipairs { "gzip", "deflate", "br", "zstd" } do
     local path = server.dir .. "/bombs/" .. coding
     encode.bomb(coding, 1 << 30, path)
@@ -149,7 +149,7 @@ function bodies.upload(server)
     local a, b = measure.interleaved(ROUNDS,
       command:format(server.cpu, "build/bench/upload", server.url, server.url,
         size, how),
-      command:format(server.cpu, "lua5.4 bench/upload.lua", server.url,
+      command:format(server.cpu, "$LUA bench/upload.lua", server.url,
         server.url, size, how))
     cpu(("1 GiB sent from %s, CPU"):format(name), a, b, most)
     line("the same, by the clock", seconds(a[WALL]), seconds(b[WALL]),

@@ -11,7 +11,7 @@ function handshakes.tls(server)
   local COUNT, ROUNDS, FIRST, OTHERS = 50, 7, 1, 2
   local words = (" %s/small %d %s"):format(server.fresh, COUNT, server.fresh_ca)
   local a, b = measure.interleaved(ROUNDS, "build/bench/connect" .. words,
-    "lua5.4 bench/connect.lua" .. words)
+    "$LUA bench/connect.lua" .. words)
   report.line("a new verified TLS connection, CPU, after the state's first",
     millis(a[OTHERS]), millis(b[OTHERS]), b.ratio[OTHERS], "at most 4 ms",
     b[OTHERS] <= 0.004)

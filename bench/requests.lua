@@ -10,8 +10,8 @@ local line, thousands, micros = report.line, report.thousands, report.micros
 
 local floor = "build/bench/floor "
 local held = "build/bench/held "
-local get = "lua5.4 bench/get.lua "
-local leak = "lua5.4 bench/leak.lua "
+local get = "$LUA bench/get.lua "
+local leak = "$LUA bench/leak.lua "
 
 local requests = {}
 
@@ -74,7 +74,7 @@ end
 function requests.cold(server)
   local url = server.url .. "/small"
   local a, b = measure.interleaved(41, floor .. url .. " 1 cold",
-    "lua5.4 bench/cold.lua " .. url)
+    "$LUA bench/cold.lua " .. url)
   line("cold start: require and one GET, CPU", micros(a[1]), micros(b[1]),
     b.ratio[1], "at most 1.25", b.ratio[1] <= 1.25)
   line("the same, memory", report.kib(a[2]), report.kib(b[2]), b.ratio[2], "-",

@@ -12,7 +12,7 @@ local tasks = {}
 function tasks.many(server)
   local ROUNDS, what = 11, " " .. server.url .. "/small 20000 64"
   local a, b = measure.interleaved(ROUNDS, "build/bench/many" .. what,
-    "lua5.4 bench/many.lua" .. what)
+    "$LUA bench/many.lua" .. what)
   line("20,000 GETs, 64 at once by map, CPU", report.seconds(a[1]),
     report.seconds(b[1]), b.ratio[1], "at most 1.2", b.ratio[1] <= 1.2)
 end
@@ -23,7 +23,7 @@ end
 -- plain libcurl, by epoll, too.
 function tasks.streams()
   local COUNT, ROUNDS = 20000, 11
-  local command = "lua5.4 bench/streams.lua %d %%d"
+  local command = "$LUA bench/streams.lua %d %%d"
   local few, many = command:format(10), command:format(1000)
   local a = each(measure.instructions, few, 2000, 12000)
   local b = each(measure.instructions, many, 2000, 12000)
@@ -48,7 +48,7 @@ function tasks.fair(server)
   server:hole("huge", 1 << 30)
   posix.setenv("BENCH_CA", server.ca)
   for _, base in ipairs { server.url, server.secure } do
-    local said = measure.numbers(("lua5.4 bench/fair.lua %s/small %s/sent/huge")
+    local said = measure.numbers(("$LUA bench/fair.lua %s/small %s/sent/huge")
       :format(other.url, base))
     local most, turns = said[1], math.tointeger(said[2])
     local what = "GETs beside 1 GiB%s, the most of it in one of their %d turns"
@@ -60,7 +60,7 @@ function tasks.fair(server)
 end
 
 function tasks.waiting()
-  local command = "lua5.4 bench/waiting.lua %%d %s"
+  local command = "$LUA bench/waiting.lua %%d %s"
   local a = each(measure.memory, command:format("alone"), 100, 1100)
   local b = each(measure.memory, command:format("tasks"), 100, 1100)
   line("a waiting task, memory (floor: a coroutine and a response)",

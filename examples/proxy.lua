@@ -38,8 +38,8 @@ local function pass_on(client, path)
   end
   if not client:write(head(r)) then return end
   for piece in r:chunks() do -- raises when the body is cut
-    if not r.length then piece = ("%x\r\n%s\r\n"):format(#piece, piece) end
-    if not client:write(piece) then return end -- waits while the client does
+    local text = r.length and piece or ("%x\r\n%s\r\n"):format(#piece, piece)
+    if not client:write(text) then return end -- waits while the client does
   end
   if not r.length then client:write("0\r\n\r\n") end
 end

@@ -9,7 +9,7 @@ source = {
 description = {
   summary = "An HTTP client whose responses are to-be-closed values",
   detailed = [[
-An HTTP client for Lua 5.4 on libcurl. A response is released by the scope
+An HTTP client for Lua 5.4 and 5.5 on libcurl. A response is released by the scope
 that holds it; what was forgotten is found by the collector, counted, and
 named with the line that opened it; no state holds more than its limit.]],
   homepage = "https://github.com/curlew-http/curlew",
@@ -17,7 +17,7 @@ named with the line that opened it; no state holds more than its limit.]],
 }
 supported_platforms = { "unix" }
 dependencies = {
-  "lua >= 5.4, < 5.5",
+  "lua >= 5.4, < 5.6",
   "dkjson",
 }
 external_dependencies = {
@@ -34,6 +34,7 @@ build = {
   build_target = "all",
   install_pass = false,
   build_variables = {
+    LUA = "$(LUA)",
     LUA_INCDIR = "$(LUA_INCDIR)",
     CPPFLAGS = "-I$(CURL_INCDIR) -I$(ZLIB_INCDIR) -I$(BROTLI_INCDIR)"
       .. " -I$(ZSTD_INCDIR) -I$(CRYPTO_INCDIR) -I$(OPENSSL_INCDIR)",

@@ -876,7 +876,7 @@ describe("download by several processes at once", function()
     ]])
     local children = {}
     for i = 1, 4 do
-      children[i] = assert(support.posix.spawn { "lua5.4", script,
+      children[i] = assert(support.posix.spawn { support.lua, script,
         nginx.http .. "/changing/many", path, tostring(i), stderr = true,
         preload = true, env = { LUA_PATH = package.path,
           LUA_CPATH = package.cpath, LUA_INIT = false } })

@@ -46,7 +46,7 @@ end
 
 -- A child that serves until it is closed.
 local function start_proxy(upstream)
-  local child = assert(support.posix.spawn { "lua5.4", "examples/proxy.lua",
+  local child = assert(support.posix.spawn { support.lua, "examples/proxy.lua",
     upstream, patience = 15, stderr = true })
   return setmetatable({ url = child:read_line() },
     { __close = function() child:close() end })

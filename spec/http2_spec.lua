@@ -310,9 +310,9 @@ describe("Of frames", function()
         { err.code, err.phase, err.retryable })
       for _, begun in ipairs { LENGTH, HALF } do
         start_afresh()
-        _, err = fetch(begun, h2.reset(code))
+        local _, later = fetch(begun, h2.reset(code))
         assert.same({ told, "body", told == "closed" },
-          { err.code, err.phase, err.retryable })
+          { later.code, later.phase, later.retryable })
       end
       assert.equal(1, server:connections())
     end)

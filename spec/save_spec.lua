@@ -167,7 +167,7 @@ describe("save to a path", function()
         assert(r:save("/dev/stdout"))
         io.write("after\n")
       else
-        os.execute(("lua5.4 %s %s %s x >>%s"):format(arg[0], arg[1], arg[2],
+        os.execute(("$LUA %s %s %s x >>%s"):format(arg[0], arg[1], arg[2],
           arg[2]))
       end
     ]], { server.url, path })

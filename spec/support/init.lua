@@ -24,7 +24,8 @@ local new_nghttpd = require("spec.support.nghttpd")
 
 local over = require("spec.support.over")
 
-local support = { posix = posix, build = build, over = over.transport }
+local support = { posix = posix, build = build, over = over.transport,
+  lua = os.getenv "LUA" or "lua5.4" }
 
 -- A port that refuses whoever connects, as long as this process lives: one that
 -- was merely closed may be another's at once.
@@ -102,16 +103,18 @@ local function write_script(source)
   return path, path .. "/script.lua"
 end
 
+local suffix = "_" .. _VERSION:match("%d.%d"):gsub("%.", "_")
+
 -- The child searches where this process does, and finds posix_support.
 local function environment(more)
   local cpath = build .. "/spec/?.so;" .. package.cpath
   local env = {
     LUA_PATH = package.path,
     LUA_CPATH = cpath,
-    LUA_PATH_5_4 = false,
-    LUA_CPATH_5_4 = false,
+    ["LUA_PATH" .. suffix] = false,
+    ["LUA_CPATH" .. suffix] = false,
     LUA_INIT = false,
-    LUA_INIT_5_4 = over.transport and over.init(here .. "over.lua",
+    ["LUA_INIT" .. suffix] = over.transport and over.init(here .. "over.lua",
       support.certificates().ca),
   }
   for name, value in pairs(more or {}) do env[name] = value end
@@ -119,7 +122,7 @@ local function environment(more)
 end
 
 local function command(path, options)
-  local argv = { "lua5.4", path, table.unpack(options) }
+  local argv = { support.lua, path, table.unpack(options) }
   argv.stderr, argv.preload = true, true
   argv.env = environment(options.env)
   argv.patience = options.seconds or 60
@@ -135,7 +138,7 @@ local function first_line(child, signal)
   return line and line .. "\n" or ""
 end
 
---- Runs a script in a child lua5.4 with this process's search paths.
+--- Runs a script in a child of this Lua with this process's search paths.
 -- @tparam string source the script; it can `require "posix_support"` too
 -- @tparam[opt] table options its arguments, in order; `env` additions
 -- (false removes), `input` for stdin, `signal` to send once it has printed

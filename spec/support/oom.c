@@ -121,10 +121,19 @@ static void check_fds(job *j, unsigned long k) {
   }
 }
 
+/* Since Lua 5.5 lua_newstate takes the seed of its hashes. */
+static lua_State *new_state(budget *b) {
+#if LUA_VERSION_NUM >= 505
+  return lua_newstate(allocate, b, 1);
+#else
+  return lua_newstate(allocate, b);
+#endif
+}
+
 /* Whether the run needed an allocation that failed. */
 static bool run(job *j, unsigned long k, unsigned long to) {
   budget b = {.from = k, .to = to};
-  lua_State *L = lua_newstate(allocate, &b);
+  lua_State *L = new_state(&b);
   if (!L) exit(2);
   luaL_openlibs(L);
   lua_pushcfunction(L, run_script);
