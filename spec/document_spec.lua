@@ -45,6 +45,8 @@ describe("The documents", function()
 
   for i, code in ipairs(examples()) do
     it("have an example " .. i .. " that runs", function()
+      local rock = code:match 'http%.loop "(%w+)"'
+      if rock and not support.has_rock(rock) then return end
       local nginx = support.nginx()
       local server <close> = support.server()
       local ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -3,7 +3,10 @@
 local support = require "spec.support"
 local http = require "curlew"
 
-local WAITS = { "builtin", "cqueues", "luv" }
+local WAITS = { "builtin" }
+for _, rock in ipairs { "cqueues", "luv" } do
+  if support.has_rock(rock) then WAITS[#WAITS + 1] = rock end
+end
 
 -- What examples/handlers.lua prints for n handlers of one server.
 local function handlers(wait, n, url)

@@ -1,6 +1,7 @@
 --- What becomes of json, form and multipart before the core reads them: pure
 -- functions, so nothing is sent here.
 
+local support = require "spec.support"
 local form = require "curlew.form"
 local http = require "curlew"
 local multipart = require "curlew.multipart"
@@ -82,12 +83,14 @@ describe("A form", function()
       { { a = { x = 1 } }, "a: a list expected, got a table with the key x" },
       { { a = { 1, x = 2 } },
         "a: a list expected, got a table with the key x" },
-      { { a = { 1, nil, 3 } },
-        "a: string, number, boolean or a list expected, got nil" },
     }
     for _, case in ipairs(wrong) do
       assert_raises("option 'form': " .. case[2], form.encode, case[1])
     end
+    -- The length of a table with a hole is 1 or 3 (Lua manual, section 3.4.7).
+    local ok, why = pcall(form.encode, { a = { 1, nil, 3 } })
+    assert.is_false(ok)
+    assert.matches("a: .* list expected, got ", why)
   end)
 end)
 
@@ -225,8 +228,9 @@ end)
 
 describe("The option json", function()
   local json = require "curlew.json"
-  local dkjson, cjson = require "dkjson", require "cjson"
-  local codecs = { dkjson = json.default, ["lua-cjson"] = cjson }
+  local dkjson = require "dkjson"
+  local cjson = support.has_rock "cjson" and require "cjson"
+  local codecs = { dkjson = json.default, ["lua-cjson"] = cjson or nil }
   local huge, f = math.huge, function() end
 
   local function nested(n)

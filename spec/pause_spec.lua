@@ -52,6 +52,10 @@ local function run_in(loop, server, source)
 end
 
 for loop in pairs(LOOPS) do
+  if not support.has_rock(loop) then LOOPS[loop] = nil end
+end
+
+for loop in pairs(LOOPS) do
   describe("Under " .. loop .. " a call", function()
     local server
 
@@ -147,6 +151,8 @@ for loop in pairs(LOOPS) do
   end)
 end
 
+if LOOPS.luv then
+
 describe("Under luv a coroutine that is closed while it waits", function()
   -- Row 14 of the ways that a scope can end, where a get pauses.
   it("inside get or read has released, but for a plain variable", function()
@@ -216,6 +222,10 @@ describe("Under luv a task that yields again and again", function()
   end)
 end)
 
+end
+
+if LOOPS.cqueues then
+
 describe("Under cqueues", function()
   it("a task that asks it for what cannot be is found by the collector",
     function()
@@ -271,3 +281,5 @@ describe("http.loop", function()
     end)
   end
 end)
+
+end

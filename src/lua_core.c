@@ -471,6 +471,8 @@ static void make_module(lua_State *L) {
   lua_setfield(L, -2, "leaks");
   lua_newtable(L); /* objects that the Lua files create once per state */
   lua_setfield(L, -2, "once");
+  lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+  lua_setfield(L, -2, "main");
   cwl_set_string(L, "version", CW_VERSION);
 }
 

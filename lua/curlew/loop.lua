@@ -31,7 +31,7 @@ function Paused:wake()
   scheduler.complain("a coroutine of the event loop", err)
 end
 
-local main = debug.getregistry()[1] -- LUA_RIDX_MAINTHREAD
+local main = core.main
 
 -- Whether the main thread or the loop has resumed the coroutine, by
 -- coroutine.resume or a function of coroutine.wrap. A generator that another

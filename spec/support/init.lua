@@ -170,6 +170,18 @@ function support.command(...)
   return code, out, err
 end
 
+-- ---- rocks ----
+
+--- Whether a rock can be loaded. Debian has none of cqueues, luv and lua-cjson
+-- for Lua 5.5: what needs one is named as not run there. With Lua 5.4 all of
+-- them are there, or the specs that need them fail.
+function support.has_rock(name)
+  if _VERSION == "Lua 5.4" or pcall(require, name) then return true end
+  io.write(("not run: what needs %s (there is none for %s)\n"):format(name,
+    _VERSION))
+  return false
+end
+
 -- ---- programs without Lua ----
 
 --- Where a program of the specs is. CURLEW_PROGRAMS names another build.
