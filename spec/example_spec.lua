@@ -68,6 +68,8 @@ local function has_open(url, n)
   end
 end
 
+if support.has_rock "cqueues" then -- which the example is written with
+
 describe("The proxy", function()
   local nginx, server
 
@@ -146,3 +148,5 @@ describe("The proxy", function()
     assert.is_true(has_open(proxy.url, 0))
   end)
 end)
+
+end
