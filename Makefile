@@ -54,7 +54,7 @@ decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf printable
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
 # What runs without Lua; the sanitized build has its own.
-programs := engine_test decoder_test digest_test $(fuzz_targets:%=fuzz_%)
+programs := engine_test callback_test decoder_test digest_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
   build/spec/fault.so build/spec/late_recv.so build/spec/oom
@@ -113,10 +113,19 @@ build/spec/oom: spec/support/oom.c Makefile
 
 # From the sources: it shares no objects with a build that runs beside it.
 $(BUILD)/spec/engine_test: spec/support/engine_test.c \
-  spec/support/test.h src/engine.c \
+  spec/support/bench.h spec/support/test.h src/engine.c \
   $(engine_parts) $(wildcard src/*.h) Makefile
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(engine_parts) \
+	  $(engine_libs)
+
+callback_parts = $(filter-out src/transfer.c,$(engine_parts))
+
+$(BUILD)/spec/callback_test: spec/support/callback_test.c \
+  spec/support/bench.h spec/support/test.h src/engine.c src/transfer.c \
+  $(callback_parts) $(wildcard src/*.h) Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(callback_parts) \
 	  $(engine_libs)
 
 $(BUILD)/spec/decoder_test: spec/support/decoder_test.c \

@@ -318,7 +318,8 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
 }
 
 void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
-  if (t->worn || needs_new_handle() || e->free_count == FREE_TRANSFERS) {
+  if (t->worn || needs_new_handle() || e->free_count == FREE_TRANSFERS ||
+      !cw_transfer_return_text(t)) {
     cw_transfer_free(t);
     return;
   }
@@ -353,7 +354,6 @@ static void keep_none(const cw_engine *e, cw_transfer *t) {
 bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   t->counters[0] = &e->ledger.counters;
   t->moved = cw_engine_now(e);
-  t->doomed = false;
   e->running = true;
   bool ok = cw_deadlines_reserve(&e->deadlines, cw_engine_open(e) + 1) &&
             curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
@@ -667,7 +667,7 @@ static bool writable(const cw_transfer *t) {
 
 /* While the HTTP/2 windows of an upload are closed, libcurl is told that the
 ** socket is writable only every 50 ms and after data has arrived. */
-static void look_at_upload(cw_engine *e, cw_transfer *t) {
+static void check_upload(cw_engine *e, cw_transfer *t) {
   int fd = (int)t->socket;
   bool skips = cw_watch_skips_writable(&e->watch, fd);
   bool still = cw_transfer_stands_still(t, skips) && writable(t);
@@ -693,7 +693,7 @@ static void run_deadlines(cw_engine *e) {
       t->eager = 0;
       add_news(e, t->news);
     } else if (t->look_at && t->look_at <= e->now) {
-      look_at_upload(e, t);
+      check_upload(e, t);
     } else {
       cw_transfer_too_late(t);
       leave(e, t, CW_BY_TIMEOUT);
