@@ -89,6 +89,13 @@ static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
     cw_descriptor_seal_both(fd);
 }
 
+/* When libcurl closes a TLS connection, it waits for the close_notify of the
+** peer since 8.9.0, with a handle of its own and without a time limit. */
+static void note_closing(cw_engine *e, curl_socket_t fd) {
+  if (cw_quirk_is_active(CW_QUIRK_CLOSING))
+    cw_watch_note_closing(&e->watch, fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -109,6 +116,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
     if (cw_watch_holds(&e->watch, fd))
       e->stirred |= cw_transfer_note_lost_socket(t);
   }
+  if (!t && what != CURL_POLL_REMOVE) note_closing(e, fd);
   if (t) cw_transfer_watched(t, what);
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
@@ -513,6 +521,16 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
   finish_all(e);
 }
 
+/* Ends the connections whose close libcurl would wait for. libcurl has sent its
+** close_notify already, and now finds the end of the connection at once. */
+static void end_closing(cw_engine *e) {
+  int fd;
+  while ((fd = cw_watch_next_closing(&e->watch)) >= 0) {
+    cw_watch_end(fd);
+    drive(e, fd, CURL_CSELECT_IN);
+  }
+}
+
 /* Reads and drops what is there. Each round brings at most one receive buffer,
 ** so the limit also bounds the rounds; the first one without bytes ends it.
 ** Returns whether it has ended by itself, and is nobody's any more. */
@@ -557,11 +575,10 @@ void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why,
     cw_list_append(&e->doomed, &t->doomed_link);
     return;
   }
-  if (want_drain && begin_drain(e, t)) {
-    t->done_as = why;
-    if (drain(e, t)) return;
-  }
-  leave(e, t, why);
+  bool drains = want_drain && begin_drain(e, t);
+  if (drains) t->done_as = why;
+  if (!drains || !drain(e, t)) leave(e, t, why);
+  end_closing(e);
 }
 
 void cw_engine_want(cw_engine *e, cw_transfer *t, bool wanted) {
@@ -723,6 +740,7 @@ void cw_engine_step(cw_engine *e, int64_t us) {
   release_doomed(e);
   update_phases(e);
   run_deadlines(e);
+  end_closing(e);
 }
 
 int cw_engine_descriptor(cw_engine *e) {

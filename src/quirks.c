@@ -36,6 +36,11 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "A handle that could not send a body again calls the seek function for "
      "its next request, and fails.",
      RELEASE(8, 7, 0), RELEASE(8, 16, 0), "repeat_spec"},
+  [CW_QUIRK_CLOSING] =
+    {"closing",
+     "A TLS connection that is closed stays open until the peer answers, "
+     "without a time limit.",
+     RELEASE(8, 9, 0), 0, "closing_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "

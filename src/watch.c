@@ -202,7 +202,7 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   if (!d) return false;
   if (d->held) { /* it was closed without a word */
     forget_name(w, fd);
-    d->held = false;
+    d->held = d->closing = false;
     w->gone++;
     w->held--;
   }
@@ -232,10 +232,39 @@ bool cw_watch_unhold(cw_watch *w, int fd) {
   if (!d || !d->held) return false;
   forget_name(w, fd);
   leave_epoll(w, fd);
-  d->held = d->skips_writable = false;
+  d->held = d->skips_writable = d->closing = false;
   d->stale = true;
   w->held--;
   return true;
+}
+
+void cw_watch_note_closing(cw_watch *w, int fd) {
+  if (!cw_watch_holds(w, fd) || w->table[fd].closing) return;
+  cw_watched *d = &w->table[fd];
+  d->closing = true;
+  if (d->queued) return; /* under the same number, and closed since */
+  d->queued = true;
+  d->next_closing = w->closing;
+  w->closing = fd + 1;
+}
+
+int cw_watch_next_closing(cw_watch *w) {
+  while (w->closing) {
+    int fd = w->closing - 1;
+    cw_watched *d = &w->table[fd];
+    w->closing = d->next_closing;
+    d->queued = false;
+    if (d->held && d->closing) return fd;
+  }
+  return -1;
+}
+
+void cw_watch_end(int fd) {
+  enum { PIECE = 16 * 1024, MOST = 64 };
+  char bytes[PIECE];
+  shutdown(fd, SHUT_RDWR);
+  for (int i = 0; i < MOST && recv(fd, bytes, PIECE, MSG_DONTWAIT) > 0;)
+    i++;
 }
 
 static bool is_gone(const cw_watch *w, int fd) {
