@@ -870,12 +870,21 @@ static bool only_http1(const cw_request *r) {
   return !newest || newest->integer == 0;
 }
 
-/* libcurl would give the connection from an interface to requests that have
-** none; and one by a Unix domain socket has no port by which it could be told
-** from others when it is taken again (on_connected). */
+/* Whether the request needs a connection of its own. libcurl uses a connection
+** that is bound to an interface for requests without one, and since 8.9.0 any
+** connection for a request that names a host ("host!address"). A connection by
+** a Unix domain socket has no port that tells it from others when it is taken
+** again (on_connected). */
 static bool only_once(const cw_request *r) {
   return cw_settings_find(&r->own, r->defaults, CW_OPT_INTERFACE) ||
          cw_settings_find(&r->own, r->defaults, CW_OPT_UNIX);
+}
+
+/* Sets a new connection that is closed after this exchange. */
+static CURLcode use_once(cw_transfer *t) {
+  cw_transfer_forbid_reuse(t);
+  t->fresh = true;
+  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 /* Before 8.3.0 the parsed url loses its zone when libcurl copies it, and
@@ -1056,7 +1065,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   if (!rc) rc = bar_proxy(t);
   if (!rc) rc = watch_tunnel(t, request);
   if (!rc) rc = undo_once(t);
-  if (only_once(request)) cw_transfer_forbid_reuse(t);
+  if (!rc && only_once(request)) rc = use_once(t);
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
   if (!rc) rc = set_url(t, request->url);
