@@ -90,10 +90,17 @@ static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
 }
 
 /* When libcurl closes a TLS connection, it waits for the close_notify of the
-** peer since 8.9.0, with a handle of its own and without a time limit. */
+** peer since 8.9.0, with a handle of its own and without a time limit. It says
+** so only if it has not waited for the same on that socket before. */
 static void note_closing(cw_engine *e, curl_socket_t fd) {
   if (cw_quirk_is_active(CW_QUIRK_CLOSING))
     cw_watch_note_closing(&e->watch, fd);
+}
+
+/* Idle connections are not waited for: a socket that is still waited for when
+** its transfer has left the multi handle is being closed. */
+static void note_left(cw_engine *e, const cw_transfer *t) {
+  if (cw_watch_waits_for(&e->watch, t->socket)) note_closing(e, t->socket);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
@@ -199,9 +206,17 @@ static CURLM *new_multi(void) {
   return multi;
 }
 
+/* The end of the multi handle does not wait for look-ups. Since 8.20.0 this is
+** an option of the multi handle; older headers have no name for it. */
+static bool let_lookups_be(CURLM *multi) {
+  enum { QUICK_EXIT = CURLOPTTYPE_LONG + 21 }; /* CURLMOPT_QUICK_EXIT */
+  return !cw_quirk_is_active(CW_QUIRK_QUICK_EXIT) ||
+         !curl_multi_setopt(multi, (CURLMoption)QUICK_EXIT, 1L);
+}
+
 static bool set_up_multi(cw_engine *e) {
   e->multi = new_multi();
-  return e->multi &&
+  return e->multi && let_lookups_be(e->multi) &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e) &&
          !curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
@@ -456,6 +471,7 @@ static void remove_handle(cw_engine *e, cw_transfer *t) {
   e->running = true;
   curl_multi_remove_handle(e->multi, t->easy);
   e->running = false;
+  note_left(e, t);
   count_closed(e);
   size_pool(e);
   cw_engine_give_back(e, t);
@@ -475,6 +491,7 @@ static bool in_vain(const cw_transfer *t, CURLcode result) {
 static bool start_again(cw_engine *e, cw_transfer *t) {
   e->running = true;
   curl_multi_remove_handle(e->multi, t->easy);
+  note_left(e, t);
   bool ok = cw_transfer_again(t) &&
             curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
   e->running = false;
@@ -522,12 +539,16 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
 }
 
 /* Ends the connections whose close libcurl would wait for. libcurl has sent its
-** close_notify already, and now finds the end of the connection at once. */
+** close_notify already, and now finds the end of the connection: at once, or
+** when it has read a record of at most 16 KiB that is in its TLS layer, 10 KiB
+** a call. What remains is done in the next steps. */
 static void end_closing(cw_engine *e) {
+  enum { CALLS = 4 };
   int fd;
   while ((fd = cw_watch_next_closing(&e->watch)) >= 0) {
     cw_watch_end(fd);
-    drive(e, fd, CURL_CSELECT_IN);
+    for (int i = 0; i < CALLS && cw_watch_holds(&e->watch, fd); i++)
+      drive(e, fd, CURL_CSELECT_IN);
   }
 }
 

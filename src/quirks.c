@@ -41,6 +41,11 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "A TLS connection that is closed stays open until the peer answers, "
      "without a time limit.",
      RELEASE(8, 9, 0), 0, "closing_spec"},
+  [CW_QUIRK_QUICK_EXIT] =
+    {"quick_exit",
+     "A look-up that hangs holds up the end of the program, because "
+     "CURLOPT_QUICK_EXIT has no effect.",
+     RELEASE(8, 20, 0), 0, "resolve_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "

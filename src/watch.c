@@ -102,6 +102,10 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   return true;
 }
 
+bool cw_watch_waits_for(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].events;
+}
+
 bool cw_watch_skips_writable(const cw_watch *w, int fd) {
   return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].skips_writable;
 }

@@ -60,6 +60,9 @@ void cw_watch_clear(cw_watch *w);
 /* 'events' are wanted of 'fd' from now on; 0: nothing. False: out of memory. */
 bool cw_watch_set(cw_watch *w, int fd, short events);
 
+/* Whether anything is wanted of 'fd'. */
+bool cw_watch_waits_for(const cw_watch *w, int fd);
+
 /* Sets whether POLLOUT of 'fd' is left out although libcurl wants it.
 ** cw_watch_set cancels this. */
 void cw_watch_skip_writable(cw_watch *w, int fd, bool skip);
