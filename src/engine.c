@@ -97,10 +97,14 @@ static void note_closing(cw_engine *e, curl_socket_t fd) {
     cw_watch_note_closing(&e->watch, fd);
 }
 
-/* Idle connections are not waited for: a socket that is still waited for when
-** its transfer has left the multi handle is being closed. */
-static void note_left(cw_engine *e, const cw_transfer *t) {
-  if (cw_watch_waits_for(&e->watch, t->socket)) note_closing(e, t->socket);
+/* Idle connections are not waited for: if nobody uses a connection, and its
+** socket is still waited for, the connection is being closed. libcurl may have
+** given it to another transfer within the same call. */
+static void note_left(cw_engine *e, cw_transfer *t) {
+  int fd = t->connection ? cw_watch_drop_use(&e->watch, t->connection, t->easy)
+                         : (int)t->socket;
+  t->connection = 0;
+  if (cw_watch_waits_for(&e->watch, fd)) note_closing(e, fd);
 }
 
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
@@ -169,8 +173,7 @@ static int on_close(void *data, curl_socket_t fd) {
 /* Only a new connection has no name yet. Which socket is its own libcurl does
 ** not say: the one that its transfer has last waited for, or, where it did not
 ** have to wait, the one that was opened last. */
-static bool take_connection(void *data, const cw_taken *taken) {
-  cw_engine *e = data;
+static bool is_fit(cw_engine *e, const cw_taken *taken) {
   if (cw_watch_named(&e->watch, taken->name))
     return cw_watch_owned_by(&e->watch, taken->name, taken->owner) &&
            cw_watch_untouched(&e->watch, taken->name,
@@ -179,6 +182,15 @@ static bool take_connection(void *data, const cw_taken *taken) {
     cw_watch_name(&e->watch, e->opened, taken->name, taken->port);
   cw_watch_own(&e->watch, taken->name, taken->owner);
   return true;
+}
+
+static bool take_connection(void *data, const cw_taken *taken) {
+  cw_engine *e = data;
+  if (taken->former) cw_watch_drop_use(&e->watch, taken->former, taken->easy);
+  if (taken->name == 0) return true;
+  bool fit = is_fit(e, taken);
+  cw_watch_add_use(&e->watch, taken->name, taken->easy);
+  return fit;
 }
 
 static int64_t last_input(const void *data, curl_socket_t socket) {

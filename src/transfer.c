@@ -668,10 +668,12 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
                              "libcurl did not connect to the proxy");
   if (t->connected && !repeat(t)) return CURL_PREREQFUNC_ABORT;
   note_connection(t);
+  uint64_t former = t->connection;
   t->connection = name_of(ip, port, local_port);
-  cw_taken taken = {t->easy, t->connection, local_port, t->socket,
-                    owner_of_tunnel(t)};
-  bool fit = t->connection == 0 || t->calls.take(t->calls.data, &taken);
+  cw_taken taken = {t->easy,    t->connection, former,
+                    local_port, t->socket,     owner_of_tunnel(t)};
+  bool fit =
+    (t->connection | former) == 0 || t->calls.take(t->calls.data, &taken);
   if (t->https || t->proxy != CW_PROXY_NONE)
     cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);
   fit = fit && !cw_ending_came_before(&t->ending);

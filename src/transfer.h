@@ -21,6 +21,7 @@
 typedef struct cw_taken {
   CURL *easy;           /* borrowed */
   uint64_t name;        /* identifies the connection; 0: not known */
+  uint64_t former;      /* that of the transfer's last connection; 0: none */
   int port;             /* the local port */
   curl_socket_t socket; /* the socket that the transfer was connecting with, if
                         ** known */

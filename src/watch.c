@@ -145,6 +145,7 @@ bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port) {
   if (!d || !d->held || d->name || !goes_out_from(fd, port)) return false;
   d->name = name;
   d->owner = 0;
+  d->users = 0;
   d->next = w->named[name % CW_NAMED];
   w->named[name % CW_NAMED] = fd + 1;
   return true;
@@ -170,6 +171,20 @@ void cw_watch_own(cw_watch *w, uint64_t name, uint64_t owner) {
 bool cw_watch_owned_by(const cw_watch *w, uint64_t name, uint64_t owner) {
   int at = find(w, name);
   return !at || w->table[at - 1].owner == owner;
+}
+
+void cw_watch_add_use(cw_watch *w, uint64_t name, const void *user) {
+  int at = find(w, name);
+  if (!at) return;
+  w->table[at - 1].users++;
+  w->table[at - 1].user = user;
+}
+
+int cw_watch_drop_use(cw_watch *w, uint64_t name, const void *user) {
+  int at = find(w, name);
+  cw_watched *d = at ? &w->table[at - 1] : NULL;
+  if (!d || d->users == 0 || --d->users > 0 || d->user != user) return -1;
+  return at - 1;
 }
 
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {

@@ -24,6 +24,8 @@ typedef struct cw_watched {
   bool closing;        /* of a connection that libcurl wants to close */
   bool queued;         /* in the chain of those that are to be ended */
   int next_closing;    /* 1 + the next in that chain; 0: none */
+  unsigned users;      /* transfers that use its connection ... */
+  const void *user;    /* ... and the last one that took it */
   int at;              /* 1 + its place in the poll set; 0: not there */
   int next;            /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;       /* of a held one: its connection; 0: not known */
@@ -62,6 +64,13 @@ bool cw_watch_set(cw_watch *w, int fd, short events);
 
 /* Whether anything is wanted of 'fd'. */
 bool cw_watch_waits_for(const cw_watch *w, int fd);
+
+/* 'user', any address, uses the connection of that name, or no longer does.
+** cw_watch_drop_use returns the socket if nobody uses it any more and 'user'
+*was
+** the last one that took it; -1: no, or there is no such connection. */
+void cw_watch_add_use(cw_watch *w, uint64_t name, const void *user);
+int cw_watch_drop_use(cw_watch *w, uint64_t name, const void *user);
 
 /* Sets whether POLLOUT of 'fd' is left out although libcurl wants it.
 ** cw_watch_set cancels this. */
