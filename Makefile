@@ -61,7 +61,7 @@ decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf printable
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
 # What runs without Lua; the sanitized build has its own.
-programs := engine_test decoder_test digest_test $(fuzz_targets:%=fuzz_%)
+programs := engine_test callback_test decoder_test digest_test $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
   build/spec/fault.so build/spec/late_recv.so build/spec/oom
@@ -138,6 +138,12 @@ $(BUILD)/spec/%.o: spec/support/%.c Makefile
 # engine_test.c includes engine.c.
 $(BUILD)/spec/engine_test: $(BUILD)/spec/engine_test.o \
   $(call spec_objects,$(engine_parts))
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(engine_libs)
+
+# callback_test.c includes engine.c and transfer.c.
+callback_parts = $(filter-out src/transfer.c,$(engine_parts))
+$(BUILD)/spec/callback_test: $(BUILD)/spec/callback_test.o \
+  $(call spec_objects,$(callback_parts))
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(engine_libs)
 
 $(BUILD)/spec/decoder_test: $(BUILD)/spec/decoder_test.o \

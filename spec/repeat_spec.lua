@@ -88,6 +88,22 @@ for transport, begin in pairs(transports) do
       end
     end
 
+    -- libcurl 8.7.0 to 8.15.0 keeps the intention to send the body again in the
+    -- easy handle.
+    it("leaves the next requests alone if it cannot be repeated", function()
+      spoil "close"
+      local left = { "some", "more" }
+      local page, err = ask("PUT",
+        { body = function() return table.remove(left) end })
+      assert.is_nil(page)
+      assert.same({ "closed", false }, { err.code, err.retryable })
+      collectgarbage()
+      for _ = 1, 3 do
+        assert.equal("ok", assert(client:fetch(server.url)).body)
+        assert.equal("ok", assert(ask("PUT", { body = "text" })).body)
+      end
+    end)
+
     it("is made again by retry if that is unsafe, and only then", function()
       spoil "close"
       local _, err = ask("POST", { body = "a", retry = 1 })

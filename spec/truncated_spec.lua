@@ -542,6 +542,37 @@ describe("Over HTTP/1 and TLS", function()
   end)
 end)
 
+describe("Headers that end with the connection", function()
+  local LINE = "HTTP/1.1 200 OK\r\n"
+  local BLOCKS = { LINE .. "Content-Length: 0\r\nX-Item: one\r\n\r\n",
+    LINE .. "Content-Length: 5\r\n\r\n", LINE .. "\r\n" }
+
+  local function assert_error(ending, code, bytes)
+    local server <close> = support.server()
+    server:script { "request", { send = bytes }, ending }
+    local page, err = http.fetch(server.url, { timeout = 5 })
+    assert.is_nil(page, bytes)
+    assert.same({ code, "headers", true },
+      { err.code, err.phase, err.retryable }, bytes)
+  end
+
+  it("are truncated wherever that is after the status line", function()
+    for _, block in ipairs(BLOCKS) do
+      for n = #LINE, #block - 1 do
+        assert_error("close", "truncated", block:sub(1, n))
+      end
+    end
+  end)
+
+  it("are closed if the connection is reset", function()
+    for _, block in ipairs(BLOCKS) do
+      for n = #LINE - 1, #block - 1, 3 do
+        assert_error("reset", "closed", block:sub(1, n))
+      end
+    end
+  end)
+end)
+
 describe("After all that", function()
   it("nothing is held", function() assert.is_true(leaks.audit()) end)
 end)

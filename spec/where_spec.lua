@@ -261,6 +261,60 @@ describe("The option interface", function()
   end)
 end)
 
+-- libcurl compares some of these options with those of its idle connections,
+-- and others, depending on the version, not.
+describe("Where an idle connection leads to the same host,", function()
+  local url
+
+  setup(function()
+    url = "http://localhost:" .. nginx.ports.http .. "/who"
+  end)
+
+  local function reaches(options, expected)
+    local page = assert(http.fetch(url, options))
+    assert.matches(expected, page.body)
+    return page.info.reused
+  end
+
+  local ways = {
+    ["interface, an address"] = { "127%.0%.0%.7\n", interface = "127.0.0.7" },
+    ["interface, a host"] = { "127%.0%.0%.8\n", interface = "host!127.0.0.8" },
+    ["interface, a device"] = { "127%.0%.0%.1\n", interface = "lo" },
+    ["interface, said to be a device"] =
+      { "127%.0%.0%.1\n", interface = "if!lo" },
+    ["ip"] = { "127%.0%.0%.1\n", ip = 4 },
+    ["resolve"] = { "127%.0%.0%.1\n", resolve = { localhost = "127.0.0.1" } },
+    ["unix"] = { "unix:\n", unix = true },
+  }
+
+  for name, way in pairs(ways) do
+    it(name .. ", it is not used", function()
+      local options = { interface = way.interface, ip = way.ip,
+        resolve = way.resolve, unix = way.unix and nginx.socket }
+      for _ = 1, 2 do
+        reaches({}, "127%.0%.0%.1\n")
+        assert.is_true(reaches({}, "127%.0%.0%.1\n"))
+        local reused = reaches(options, way[1])
+        -- a connection of its own kind may be there at the second time
+        if way.interface or way.unix then assert.is_false(reused) end
+      end
+    end)
+  end
+
+  for _, name in ipairs { "resolve", "ip" } do
+    it("the first request with " .. name .. " does not use it", function()
+      local server <close> = support.server()
+      for _ = 1, 3 do server:replies(OK, OK) end
+      local here = server.url:gsub("127%.0%.0%.1", "localhost")
+      local options = name == "ip" and { ip = 4 }
+        or { resolve = { localhost = "127.0.0.1" } }
+      assert(http.fetch(here))
+      assert.is_false(assert(http.fetch(here, options)).info.reused)
+      assert.is_true(assert(http.fetch(here, options)).info.reused)
+    end)
+  end
+end)
+
 describe("The option ip", function()
   it("is the version of the addresses that will do", function()
     local url = "http://localhost:" .. nginx.ports.http .. "/small"

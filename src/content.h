@@ -41,7 +41,6 @@ typedef struct cw_content {
 
   struct cw_form_part *parts; /* owned */
   size_t count;
-  void *reader;    /* borrowed: who reads it */
   cw_error *error; /* borrowed: where a failure is written */
 } cw_content;
 

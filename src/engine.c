@@ -89,6 +89,24 @@ static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
     cw_descriptor_seal_both(fd);
 }
 
+/* When libcurl closes a TLS connection, it waits for the close_notify of the
+** peer since 8.9.0, with a handle of its own and without a time limit. It says
+** so only if it has not waited for the same on that socket before. */
+static void note_closing(cw_engine *e, curl_socket_t fd) {
+  if (cw_quirk_is_active(CW_QUIRK_CLOSING))
+    cw_watch_note_closing(&e->watch, fd);
+}
+
+/* Idle connections are not waited for: if nobody uses a connection, and its
+** socket is still waited for, the connection is being closed. libcurl may have
+** given it to another transfer within the same call. */
+static void note_left(cw_engine *e, cw_transfer *t) {
+  int fd = t->connection ? cw_watch_drop_use(&e->watch, t->connection, t->easy)
+                         : (int)t->socket;
+  t->connection = 0;
+  if (cw_watch_waits_for(&e->watch, fd)) note_closing(e, fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -109,6 +127,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
     if (cw_watch_holds(&e->watch, fd))
       e->stirred |= cw_transfer_note_lost_socket(t);
   }
+  if (!t && what != CURL_POLL_REMOVE) note_closing(e, fd);
   if (t) cw_transfer_watched(t, what);
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
@@ -154,8 +173,7 @@ static int on_close(void *data, curl_socket_t fd) {
 /* Only a new connection has no name yet. Which socket is its own libcurl does
 ** not say: the one that its transfer has last waited for, or, where it did not
 ** have to wait, the one that was opened last. */
-static bool take_connection(void *data, const cw_taken *taken) {
-  cw_engine *e = data;
+static bool is_fit(cw_engine *e, const cw_taken *taken) {
   if (cw_watch_named(&e->watch, taken->name))
     return cw_watch_owned_by(&e->watch, taken->name, taken->owner) &&
            cw_watch_untouched(&e->watch, taken->name,
@@ -164,6 +182,15 @@ static bool take_connection(void *data, const cw_taken *taken) {
     cw_watch_name(&e->watch, e->opened, taken->name, taken->port);
   cw_watch_own(&e->watch, taken->name, taken->owner);
   return true;
+}
+
+static bool take_connection(void *data, const cw_taken *taken) {
+  cw_engine *e = data;
+  if (taken->former) cw_watch_drop_use(&e->watch, taken->former, taken->easy);
+  if (taken->name == 0) return true;
+  bool fit = is_fit(e, taken);
+  cw_watch_add_use(&e->watch, taken->name, taken->easy);
+  return fit;
 }
 
 static int64_t last_input(const void *data, curl_socket_t socket) {
@@ -191,9 +218,17 @@ static CURLM *new_multi(void) {
   return multi;
 }
 
+/* The end of the multi handle does not wait for look-ups. Since 8.20.0 this is
+** an option of the multi handle; older headers have no name for it. */
+static bool let_lookups_be(CURLM *multi) {
+  enum { QUICK_EXIT = CURLOPTTYPE_LONG + 21 }; /* CURLMOPT_QUICK_EXIT */
+  return !cw_quirk_is_active(CW_QUIRK_QUICK_EXIT) ||
+         !curl_multi_setopt(multi, (CURLMoption)QUICK_EXIT, 1L);
+}
+
 static bool set_up_multi(cw_engine *e) {
   e->multi = new_multi();
-  return e->multi &&
+  return e->multi && let_lookups_be(e->multi) &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETFUNCTION, on_socket) &&
          !curl_multi_setopt(e->multi, CURLMOPT_SOCKETDATA, e) &&
          !curl_multi_setopt(e->multi, CURLMOPT_TIMERFUNCTION, on_timer) &&
@@ -318,7 +353,8 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
 }
 
 void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
-  if (t->worn || needs_new_handle() || e->free_count == FREE_TRANSFERS) {
+  if (t->worn || needs_new_handle() || e->free_count == FREE_TRANSFERS ||
+      !cw_transfer_return_text(t)) {
     cw_transfer_free(t);
     return;
   }
@@ -353,7 +389,6 @@ static void keep_none(const cw_engine *e, cw_transfer *t) {
 bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   t->counters[0] = &e->ledger.counters;
   t->moved = cw_engine_now(e);
-  t->doomed = false;
   e->running = true;
   bool ok = cw_deadlines_reserve(&e->deadlines, cw_engine_open(e) + 1) &&
             curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
@@ -448,6 +483,7 @@ static void remove_handle(cw_engine *e, cw_transfer *t) {
   e->running = true;
   curl_multi_remove_handle(e->multi, t->easy);
   e->running = false;
+  note_left(e, t);
   count_closed(e);
   size_pool(e);
   cw_engine_give_back(e, t);
@@ -467,6 +503,7 @@ static bool in_vain(const cw_transfer *t, CURLcode result) {
 static bool start_again(cw_engine *e, cw_transfer *t) {
   e->running = true;
   curl_multi_remove_handle(e->multi, t->easy);
+  note_left(e, t);
   bool ok = cw_transfer_again(t) &&
             curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
   e->running = false;
@@ -513,6 +550,20 @@ static void drive(cw_engine *e, curl_socket_t fd, int what) {
   finish_all(e);
 }
 
+/* Ends the connections whose close libcurl would wait for. libcurl has sent its
+** close_notify already, and now finds the end of the connection: at once, or
+** when it has read a record of at most 16 KiB that is in its TLS layer, 10 KiB
+** a call. What remains is done in the next steps. */
+static void end_closing(cw_engine *e) {
+  enum { CALLS = 4 };
+  int fd;
+  while ((fd = cw_watch_next_closing(&e->watch)) >= 0) {
+    cw_watch_end(fd);
+    for (int i = 0; i < CALLS && cw_watch_holds(&e->watch, fd); i++)
+      drive(e, fd, CURL_CSELECT_IN);
+  }
+}
+
 /* Reads and drops what is there. Each round brings at most one receive buffer,
 ** so the limit also bounds the rounds; the first one without bytes ends it.
 ** Returns whether it has ended by itself, and is nobody's any more. */
@@ -557,11 +608,10 @@ void cw_engine_release(cw_engine *e, cw_transfer *t, cw_end why,
     cw_list_append(&e->doomed, &t->doomed_link);
     return;
   }
-  if (want_drain && begin_drain(e, t)) {
-    t->done_as = why;
-    if (drain(e, t)) return;
-  }
-  leave(e, t, why);
+  bool drains = want_drain && begin_drain(e, t);
+  if (drains) t->done_as = why;
+  if (!drains || !drain(e, t)) leave(e, t, why);
+  end_closing(e);
 }
 
 void cw_engine_want(cw_engine *e, cw_transfer *t, bool wanted) {
@@ -667,7 +717,7 @@ static bool writable(const cw_transfer *t) {
 
 /* While the HTTP/2 windows of an upload are closed, libcurl is told that the
 ** socket is writable only every 50 ms and after data has arrived. */
-static void look_at_upload(cw_engine *e, cw_transfer *t) {
+static void check_upload(cw_engine *e, cw_transfer *t) {
   int fd = (int)t->socket;
   bool skips = cw_watch_skips_writable(&e->watch, fd);
   bool still = cw_transfer_stands_still(t, skips) && writable(t);
@@ -693,7 +743,7 @@ static void run_deadlines(cw_engine *e) {
       t->eager = 0;
       add_news(e, t->news);
     } else if (t->look_at && t->look_at <= e->now) {
-      look_at_upload(e, t);
+      check_upload(e, t);
     } else {
       cw_transfer_too_late(t);
       leave(e, t, CW_BY_TIMEOUT);
@@ -723,6 +773,7 @@ void cw_engine_step(cw_engine *e, int64_t us) {
   release_doomed(e);
   update_phases(e);
   run_deadlines(e);
+  end_closing(e);
 }
 
 int cw_engine_descriptor(cw_engine *e) {

@@ -31,6 +31,21 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Socket pairs are made without close-on-exec, so programs that are "
      "executed inherit them.",
      0, RELEASE(8, 8, 0), "descriptor_spec"},
+  [CW_QUIRK_REWIND] =
+    {"rewind",
+     "A handle that could not send a body again calls the seek function for "
+     "its next request, and fails.",
+     RELEASE(8, 7, 0), RELEASE(8, 16, 0), "repeat_spec"},
+  [CW_QUIRK_CLOSING] =
+    {"closing",
+     "A TLS connection that is closed stays open until the peer answers, "
+     "without a time limit.",
+     RELEASE(8, 9, 0), 0, "closing_spec"},
+  [CW_QUIRK_QUICK_EXIT] =
+    {"quick_exit",
+     "A look-up that hangs holds up the end of the program, because "
+     "CURLOPT_QUICK_EXIT has no effect.",
+     RELEASE(8, 20, 0), 0, "resolve_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "

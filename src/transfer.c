@@ -43,6 +43,12 @@ static void enter_phase(cw_transfer *t) {
     cw_list_append(t->new_phase, &t->phase_link);
 }
 
+/* libcurl also calls back while it removes a transfer from the multi handle: a
+** header line that it has held back is delivered then (8.18.0). By that time
+** the transfer is detached. Each callback asks this first and does nothing if
+** the transfer has no owner. */
+static bool is_over(const cw_transfer *t) { return t->doomed || !t->response; }
+
 static int64_t measured(const cw_transfer *t, CURLINFO what) {
   curl_off_t value = 0;
   curl_easy_getinfo(t->easy, what, &value);
@@ -270,11 +276,18 @@ static bool bare_cr(cw_text line) {
   return memchr(line.bytes, '\r', line.length) != NULL;
 }
 
+/* At the end of a transfer libcurl also delivers the bytes of a line that is
+** not complete (8.18.0). Such a line has not been received. */
+static bool is_incomplete(cw_text line) {
+  return line.length == 0 || line.bytes[line.length - 1] != '\n';
+}
+
 static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
   cw_transfer *t = data;
   size_t n = size * count;
   cw_text line = {bytes, n};
-  if (t->doomed) return 0;
+  if (is_over(t)) return 0;
+  if (is_incomplete(line)) return n;
   touch(t);
   cw_ending_delivered(&t->ending);
   if (!t->header_bytes) enter_phase(t);
@@ -283,7 +296,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
     return refuse(t, CW_ERR_TOO_LARGE,
                   "headers and trailers are over 256 KiB in all");
   if (t->draining) return n;
-  if (line.length && bytes[line.length - 1] == '\n') line.length--;
+  line.length--;
   if (line.length && bytes[line.length - 1] == '\r') line.length--;
   if (bare_cr(line)) return broken(t, "a CR stands inside a header line");
   if (line.length == 0) return t->response->final ? n : end_of_block(t, n);
@@ -297,7 +310,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
 static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   cw_transfer *t = data;
   size_t n = size * count;
-  if (t->doomed) return 0;
+  if (is_over(t)) return 0;
   touch(t);
   if (t->draining) {
     t->drained += n;
@@ -343,13 +356,11 @@ static size_t pause_to_read(cw_transfer *t) {
   return CURL_READFUNC_PAUSE;
 }
 
-static size_t on_read(char *to, size_t size, size_t count, void *data) {
-  cw_content *c = data;
-  cw_transfer *t = c->reader;
-  if (!t || t->doomed) return CURL_READFUNC_ABORT;
+static size_t read_content(cw_transfer *t, cw_content *c, char *to,
+                           size_t size) {
   touch(t); /* sent, or in want of a piece: its owner has news */
-  size_t n = cw_content_read(c, to, size * count);
-  if (n <= size * count && has_to_read_first(t)) {
+  size_t n = cw_content_read(c, to, size);
+  if (n <= size && has_to_read_first(t)) {
     cw_content_unread(c, n);
     return pause_to_read(t);
   }
@@ -360,13 +371,38 @@ static size_t on_read(char *to, size_t size, size_t count, void *data) {
   return n;
 }
 
+static size_t on_read(char *to, size_t size, size_t count, void *data) {
+  cw_transfer *t = data;
+  if (is_over(t)) return CURL_READFUNC_ABORT;
+  return read_content(t, t->content, to, size * count);
+}
+
 /* libcurl sends the body again, on another connection. */
 static int on_seek(void *data, curl_off_t offset, int origin) {
-  cw_content *c = data;
-  const cw_transfer *t = c->reader;
-  bool whole = t && t->content == c;
-  bool ok = offset == 0 && origin == SEEK_SET &&
-            (whole ? cw_content_again(c) : cw_content_rewind(c));
+  cw_transfer *t = data;
+  bool ok = !is_over(t) && offset == 0 && origin == SEEK_SET &&
+            cw_content_again(t->content);
+  return ok ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+/* A part of a form, as libcurl's callbacks get it. Lives as long as the form
+** that libcurl has; the content belongs to the request. */
+struct cw_source {
+  cw_transfer *transfer;
+  cw_content *content; /* borrowed; NULL: the transfer is detached */
+};
+
+static size_t on_read_part(char *to, size_t size, size_t count, void *data) {
+  const cw_source *part = data;
+  cw_transfer *t = part->transfer;
+  if (is_over(t) || !part->content) return CURL_READFUNC_ABORT;
+  return read_content(t, part->content, to, size * count);
+}
+
+static int on_seek_part(void *data, curl_off_t offset, int origin) {
+  const cw_source *part = data;
+  bool ok = !is_over(part->transfer) && part->content && offset == 0 &&
+            origin == SEEK_SET && cw_content_rewind(part->content);
   return ok ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
 }
 
@@ -375,8 +411,9 @@ static int on_debug(CURL *easy, curl_infotype type, char *bytes, size_t n,
                     void *data) {
   (void)easy;
   cw_transfer *t = data;
+  if (is_over(t)) return 0;
   if (type == CURLINFO_TEXT) cw_ending_read_text(&t->ending, bytes, n);
-  if (t->request && t->request->trace >= 0)
+  if (t->request->trace >= 0)
     cw_trace_write(t->request->trace, t->request, type, bytes, n);
   return 0;
 }
@@ -414,7 +451,7 @@ static int on_progress(void *data, curl_off_t a, curl_off_t b, curl_off_t c,
   const char *name;
   int64_t us;
   (void)a, (void)b, (void)c, (void)d;
-  if (!t->request || t->doomed) return t->doomed;
+  if (is_over(t)) return 1;
   switch (cw_tunnel_step(&t->tunnel, t->easy, *t->round, t->header_bytes)) {
   case CW_TUNNEL_LONG:
     refuse_tunnel(t);
@@ -452,6 +489,7 @@ static CURLcode watch_tunnel(cw_transfer *t, const cw_request *request) {
 static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *data) {
   (void)easy;
   cw_transfer *t = data;
+  if (is_over(t)) return CURLE_ABORTED_BY_CALLBACK;
   cw_handshake_watch(&t->handshake, ssl_ctx);
   return CURLE_OK;
 }
@@ -602,8 +640,9 @@ static int on_opened(void *data, curl_socket_t socket, curlsocktype purpose) {
   (void)socket;
   (void)purpose;
   cw_transfer *t = data;
+  if (is_over(t)) return CURL_SOCKOPT_ERROR;
   t->reconnects = t->connected && may_repeat(t);
-  if (t->doomed || !t->connected || t->reconnects) return CURL_SOCKOPT_OK;
+  if (!t->connected || t->reconnects) return CURL_SOCKOPT_OK;
   refuse_repetition(t);
   return CURL_SOCKOPT_ERROR;
 }
@@ -622,16 +661,19 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
                         int local_port) {
   (void)local_ip;
   cw_transfer *t = data;
+  if (is_over(t)) return CURL_PREREQFUNC_ABORT;
   if (t->response->final) return not_twice(t);
   if (passes_proxy(t, port))
     return refuse_connection(t, CW_ERR_PROXY,
                              "libcurl did not connect to the proxy");
   if (t->connected && !repeat(t)) return CURL_PREREQFUNC_ABORT;
   note_connection(t);
+  uint64_t former = t->connection;
   t->connection = name_of(ip, port, local_port);
-  cw_taken taken = {t->easy, t->connection, local_port, t->socket,
-                    owner_of_tunnel(t)};
-  bool fit = t->connection == 0 || t->calls.take(t->calls.data, &taken);
+  cw_taken taken = {t->easy,    t->connection, former,
+                    local_port, t->socket,     owner_of_tunnel(t)};
+  bool fit =
+    (t->connection | former) == 0 || t->calls.take(t->calls.data, &taken);
   if (t->https || t->proxy != CW_PROXY_NONE)
     cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);
   fit = fit && !cw_ending_came_before(&t->ending);
@@ -664,6 +706,8 @@ static CURLcode set_owner(cw_transfer *t, CURLSH *share) {
   SET(CURLOPT_PRIVATE, (char *)t);
   SET(CURLOPT_HEADERDATA, t);
   SET(CURLOPT_WRITEDATA, t);
+  SET(CURLOPT_READDATA, t);
+  SET(CURLOPT_SEEKDATA, t);
   SET(CURLOPT_DEBUGDATA, t);
   SET(CURLOPT_PREREQDATA, t);
   SET(CURLOPT_SOCKOPTDATA, t);
@@ -783,6 +827,7 @@ void cw_transfer_free(cw_transfer *t) {
   cw_ending_clear(&t->ending);
   curl_easy_cleanup(t->easy);
   curl_mime_free(t->mime);
+  free(t->sources);
   cw_round_lines_clear(&t->lines);
   cw_handshake_drop(&t->handshake);
   cw_url_free(t->url);
@@ -827,12 +872,21 @@ static bool only_http1(const cw_request *r) {
   return !newest || newest->integer == 0;
 }
 
-/* libcurl would give the connection from an interface to requests that have
-** none; and one by a Unix domain socket has no port by which it could be told
-** from others when it is taken again (on_connected). */
+/* Whether the request needs a connection of its own. libcurl uses a connection
+** that is bound to an interface for requests without one, and since 8.9.0 any
+** connection for a request that names a host ("host!address"). A connection by
+** a Unix domain socket has no port that tells it from others when it is taken
+** again (on_connected). */
 static bool only_once(const cw_request *r) {
   return cw_settings_find(&r->own, r->defaults, CW_OPT_INTERFACE) ||
          cw_settings_find(&r->own, r->defaults, CW_OPT_UNIX);
+}
+
+/* Sets a new connection that is closed after this exchange. */
+static CURLcode use_once(cw_transfer *t) {
+  cw_transfer_forbid_reuse(t);
+  t->fresh = true;
+  return curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
 }
 
 /* Before 8.3.0 the parsed url loses its zone when libcurl copies it, and
@@ -866,6 +920,7 @@ static CURLcode set_text(cw_transfer *t, cw_content *c) {
   CURLcode rc = CURLE_OK;
   SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->length);
   SET(CURLOPT_POSTFIELDS, c->bytes);
+  t->has_text = true;
   c->sent = (uint64_t)c->length;
   return rc;
 }
@@ -873,6 +928,7 @@ static CURLcode set_text(cw_transfer *t, cw_content *c) {
 /* As long as it has the text of a former request, libcurl rewinds nothing when
 ** it sends something else a second time. */
 static CURLcode drop_text(cw_transfer *t) {
+  t->has_text = false;
   return curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
 }
 
@@ -880,8 +936,6 @@ static CURLcode set_stream(cw_transfer *t, cw_content *c) {
   CURLcode rc = drop_text(t);
   SET(CURLOPT_UPLOAD, 1L);
   SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)c->length);
-  SET(CURLOPT_READDATA, c);
-  SET(CURLOPT_SEEKDATA, c);
   return rc;
 }
 
@@ -904,25 +958,30 @@ static const char *type_of(const cw_form_part *p) {
   return typed ? p->type : "application/octet-stream";
 }
 
-static bool add_part(cw_transfer *t, cw_form_part *p) {
+static bool add_part(cw_transfer *t, cw_form_part *p, cw_source *source) {
   curl_mimepart *part = curl_mime_addpart(t->mime);
   const char *type = type_of(p);
-  p->content.reader = t;
+  *source = (cw_source){t, &p->content};
   return part && !curl_mime_name(part, p->name) &&
          (!p->filename || !curl_mime_filename(part, p->filename)) &&
          (!type || !curl_mime_type(part, type)) &&
-         !curl_mime_data_cb(part, p->content.length, on_read, on_seek, NULL,
-                            &p->content);
+         !curl_mime_data_cb(part, p->content.length, on_read_part, on_seek_part,
+                            NULL, source);
 }
 
 static CURLcode set_parts(cw_transfer *t, cw_content *c) {
   CURLcode rc = drop_text(t);
   t->mime = curl_mime_init(t->easy);
-  if (!t->mime) return CURLE_OUT_OF_MEMORY;
+  t->sources = calloc(c->count, sizeof *t->sources);
+  if (!t->mime || !t->sources) return CURLE_OUT_OF_MEMORY;
   for (size_t i = 0; i < c->count; i++)
-    if (!add_part(t, &c->parts[i])) return CURLE_OUT_OF_MEMORY;
+    if (!add_part(t, &c->parts[i], &t->sources[i])) return CURLE_OUT_OF_MEMORY;
   SET(CURLOPT_MIMEPOST, t->mime);
   return rc;
+}
+
+bool cw_transfer_return_text(cw_transfer *t) {
+  return !t->has_text || drop_text(t) == CURLE_OK;
 }
 
 /* A body without bytes: libcurl sends "Content-Length: 0". */
@@ -938,7 +997,6 @@ static CURLcode set_empty(cw_transfer *t) {
 static CURLcode set_content(cw_transfer *t, cw_request *request) {
   cw_content *c = t->content;
   CURLcode rc = CURLE_OK;
-  c->reader = t;
   if (request->content.kind == CW_CONTENT_NONE) return CURLE_OK;
   t->deviates |= cw_option_bit(CW_OPT_METHOD);
   if (request->rounds.probes)
@@ -959,7 +1017,9 @@ static CURLcode drop_parts(cw_transfer *t) {
   if (!t->mime) return rc;
   SET(CURLOPT_MIMEPOST, NULL);
   curl_mime_free(t->mime);
+  free(t->sources);
   t->mime = NULL;
+  t->sources = NULL;
   return rc;
 }
 
@@ -1007,7 +1067,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   if (!rc) rc = bar_proxy(t);
   if (!rc) rc = watch_tunnel(t, request);
   if (!rc) rc = undo_once(t);
-  if (only_once(request)) cw_transfer_forbid_reuse(t);
+  if (!rc && only_once(request)) rc = use_once(t);
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
   if (!rc) rc = set_url(t, request->url);
@@ -1025,7 +1085,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->error = error;
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
-  t->undecided = t->unwatched = t->writes = t->must_run = false;
+  t->doomed = t->undecided = t->unwatched = t->writes = t->must_run = false;
   t->read_first = t->answered = t->reconnects = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
@@ -1118,14 +1178,22 @@ static void copy_info(cw_transfer *t, cw_info *info) {
     t->counters[i]->connections_reused++;
 }
 
+/* libcurl 8.7.0 to 8.15.0 keeps the intention to send a body again in the
+** handle if that fails. Then it calls the seek function for the next request,
+** and that request fails too. */
+static bool may_rewind_next(const cw_transfer *t) {
+  return cw_quirk_is_active(CW_QUIRK_REWIND) && !t->response->final &&
+         t->content->kind != CW_CONTENT_NONE && t->entered;
+}
+
 void cw_transfer_detach(cw_transfer *t) {
   if (t->entered) copy_info(t, &t->response->info);
   cw_ending_clear(&t->ending);
   curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
   cw_handshake_drop(&t->handshake);
-  t->content->reader = NULL;
-  for (size_t i = 0; i < t->content->count; i++)
-    t->content->parts[i].content.reader = NULL;
+  for (size_t i = 0; t->sources && i < t->content->count; i++)
+    t->sources[i].content = NULL;
+  t->worn |= may_rewind_next(t);
   t->content = NULL;
   t->request = NULL;
   t->expecting = NULL;
@@ -1331,11 +1399,17 @@ static const char *what_is_missing(const cw_transfer *t) {
   return cw_ending_of_connection(&t->ending);
 }
 
+static void cut_in_headers(cw_transfer *t) {
+  cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
+               "the connection was closed inside the headers");
+}
+
+/* If the connection ends inside the headers, libcurl reports success, or a cut
+** body if the lines that have come announce a body. */
 static void end_well(cw_transfer *t) {
   if (t->undecided && !t->in_block) make_final(t);
-  if (!t->response->final) { /* libcurl reports success for this */
-    cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_HEADERS,
-                 "the connection was closed inside the headers");
+  if (!t->response->final) {
+    cut_in_headers(t);
     return;
   }
   const char *missing = what_is_missing(t);
@@ -1347,7 +1421,9 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
   if (result != CURLE_OK && was_cut(t, result))
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_BODY,
                  "the HTTP/2 stream ended before the body was complete");
-  if (result != CURLE_OK)
+  if (result == CURLE_PARTIAL_FILE && t->in_block)
+    cut_in_headers(t);
+  else if (result != CURLE_OK)
     fail(t, result);
   else
     end_well(t);

@@ -21,6 +21,7 @@
 typedef struct cw_taken {
   CURL *easy;           /* borrowed */
   uint64_t name;        /* identifies the connection; 0: not known */
+  uint64_t former;      /* that of the transfer's last connection; 0: none */
   int port;             /* the local port */
   curl_socket_t socket; /* the socket that the transfer was connecting with, if
                         ** known */
@@ -55,6 +56,8 @@ typedef struct cw_alarm {
   cw_news *news; /* borrowed, without a transfer: who is to learn of it */
 } cw_alarm;
 
+typedef struct cw_source cw_source;
+
 typedef struct cw_transfer {
   /* kept when it is used again */
   CURL *easy;            /* owned */
@@ -72,10 +75,12 @@ typedef struct cw_transfer {
   bool exempts_all;     /* CURLOPT_NOPROXY is "*" for one exchange */
   bool traces;          /* CURLOPT_VERBOSE is set */
   bool reports;         /* CURLOPT_NOPROGRESS is 0 */
+  bool has_text;        /* CURLOPT_POSTFIELDS is a text of the request */
   bool environment;     /* proxies of the environment may be used */
   bool unusable[2];     /* environment's proxies for http and https */
   cw_url *url;          /* a reference: its text is set in the handle */
   curl_mime *mime;      /* owned: of the last request that had parts */
+  cw_source *sources;   /* owned: what its parts are read from */
   cw_round_lines lines; /* owned: header lines of one request */
   cw_socket_calls calls;
   const unsigned *round; /* borrowed: counts the engine's looks at sockets */
@@ -175,6 +180,11 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
 /* The response is complete, or failed, or given up: copies what libcurl
 ** measured and forgets what it borrowed. */
 void cw_transfer_detach(cw_transfer *t);
+
+/* Takes back the text that libcurl has as the body of the last request, since
+** the request may be freed. After the transfer has left the multi handle.
+** False: the transfer must not be used again. */
+bool cw_transfer_return_text(cw_transfer *t);
 
 /* libcurl has chosen a connection that will not do, and nothing has been sent:
 ** prepares for the same once more, on a new one. Once it is out of the multi

@@ -102,6 +102,10 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   return true;
 }
 
+bool cw_watch_waits_for(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].events;
+}
+
 bool cw_watch_skips_writable(const cw_watch *w, int fd) {
   return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].skips_writable;
 }
@@ -141,6 +145,7 @@ bool cw_watch_name(cw_watch *w, int fd, uint64_t name, int port) {
   if (!d || !d->held || d->name || !goes_out_from(fd, port)) return false;
   d->name = name;
   d->owner = 0;
+  d->users = 0;
   d->next = w->named[name % CW_NAMED];
   w->named[name % CW_NAMED] = fd + 1;
   return true;
@@ -166,6 +171,20 @@ void cw_watch_own(cw_watch *w, uint64_t name, uint64_t owner) {
 bool cw_watch_owned_by(const cw_watch *w, uint64_t name, uint64_t owner) {
   int at = find(w, name);
   return !at || w->table[at - 1].owner == owner;
+}
+
+void cw_watch_add_use(cw_watch *w, uint64_t name, const void *user) {
+  int at = find(w, name);
+  if (!at) return;
+  w->table[at - 1].users++;
+  w->table[at - 1].user = user;
+}
+
+int cw_watch_drop_use(cw_watch *w, uint64_t name, const void *user) {
+  int at = find(w, name);
+  cw_watched *d = at ? &w->table[at - 1] : NULL;
+  if (!d || d->users == 0 || --d->users > 0 || d->user != user) return -1;
+  return at - 1;
 }
 
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {
@@ -202,7 +221,7 @@ bool cw_watch_hold(cw_watch *w, int fd) {
   if (!d) return false;
   if (d->held) { /* it was closed without a word */
     forget_name(w, fd);
-    d->held = false;
+    d->held = d->closing = false;
     w->gone++;
     w->held--;
   }
@@ -232,10 +251,39 @@ bool cw_watch_unhold(cw_watch *w, int fd) {
   if (!d || !d->held) return false;
   forget_name(w, fd);
   leave_epoll(w, fd);
-  d->held = d->skips_writable = false;
+  d->held = d->skips_writable = d->closing = false;
   d->stale = true;
   w->held--;
   return true;
+}
+
+void cw_watch_note_closing(cw_watch *w, int fd) {
+  if (!cw_watch_holds(w, fd) || w->table[fd].closing) return;
+  cw_watched *d = &w->table[fd];
+  d->closing = true;
+  if (d->queued) return; /* under the same number, and closed since */
+  d->queued = true;
+  d->next_closing = w->closing;
+  w->closing = fd + 1;
+}
+
+int cw_watch_next_closing(cw_watch *w) {
+  while (w->closing) {
+    int fd = w->closing - 1;
+    cw_watched *d = &w->table[fd];
+    w->closing = d->next_closing;
+    d->queued = false;
+    if (d->held && d->closing) return fd;
+  }
+  return -1;
+}
+
+void cw_watch_end(int fd) {
+  enum { PIECE = 16 * 1024, MOST = 64 };
+  char bytes[PIECE];
+  shutdown(fd, SHUT_RDWR);
+  for (int i = 0; i < MOST && recv(fd, bytes, PIECE, MSG_DONTWAIT) > 0;)
+    i++;
 }
 
 static bool is_gone(const cw_watch *w, int fd) {

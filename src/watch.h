@@ -21,6 +21,11 @@ typedef struct cw_watched {
   bool held;           /* a socket that libcurl was given */
   bool skips_writable; /* POLLOUT is wanted but not polled for */
   bool talks;          /* of HTTP/2: something may come on it at any time */
+  bool closing;        /* of a connection that libcurl wants to close */
+  bool queued;         /* in the chain of those that are to be ended */
+  int next_closing;    /* 1 + the next in that chain; 0: none */
+  unsigned users;      /* transfers that use its connection ... */
+  const void *user;    /* ... and the last one that took it */
   int at;              /* 1 + its place in the poll set; 0: not there */
   int next;            /* 1 + the next in the same place of 'named'; 0: none */
   uint64_t name;       /* of a held one: its connection; 0: not known */
@@ -41,6 +46,7 @@ typedef struct cw_watch {
   size_t dirty_count, dirty_size;
   int *doubtful; /* owned */
   size_t doubtful_count, doubtful_size;
+  int closing;         /* 1 + the first that is to be ended; 0: none */
   int named[CW_NAMED]; /* 1 + the first in that place; 0: none */
   int epoll;           /* -1: not made yet */
   bool asked;          /* for the epoll descriptor: it is up to date always */
@@ -55,6 +61,16 @@ void cw_watch_clear(cw_watch *w);
 
 /* 'events' are wanted of 'fd' from now on; 0: nothing. False: out of memory. */
 bool cw_watch_set(cw_watch *w, int fd, short events);
+
+/* Whether anything is wanted of 'fd'. */
+bool cw_watch_waits_for(const cw_watch *w, int fd);
+
+/* 'user', any address, uses the connection of that name, or no longer does.
+** cw_watch_drop_use returns the socket if nobody uses it any more and 'user'
+*was
+** the last one that took it; -1: no, or there is no such connection. */
+void cw_watch_add_use(cw_watch *w, uint64_t name, const void *user);
+int cw_watch_drop_use(cw_watch *w, uint64_t name, const void *user);
 
 /* Sets whether POLLOUT of 'fd' is left out although libcurl wants it.
 ** cw_watch_set cancels this. */
@@ -95,6 +111,16 @@ void cw_watch_doubt(cw_watch *w, int fd);
 /* Looks at those in doubt; returns how many held ones were gone. They are no
 ** longer held. */
 size_t cw_watch_settle(cw_watch *w);
+
+/* Notes that libcurl waits for the peer in order to close the connection on
+** 'fd'. cw_watch_next_closing returns each such socket once; -1: none is left.
+** Both work in constant time and need no memory. */
+void cw_watch_note_closing(cw_watch *w, int fd);
+int cw_watch_next_closing(cw_watch *w);
+
+/* Ends both directions of the connection on 'fd' and drops what has come, so
+** that its next read finds the end. What was written is still sent. */
+void cw_watch_end(int fd);
 
 /* Notes that 'fd' is readable at 'now'. cw_watch_last_input returns the last
 ** such time; 0: never. */

@@ -8,7 +8,6 @@
 
 #include "../../src/engine.c" /* NOLINT(bugprone-suspicious-include) */
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "../../src/exchange.h"
 #include "../../src/retry.h"
 #include "../../src/route.h"
+#include "bench.h"
 #include "test.h"
 
 /* Numbers that are the same at each run. */
@@ -827,11 +827,6 @@ static void watch_epoll_many(void) { watch_many(true); }
 static void watch_poll_hangup(void) { watch_hangup(false); }
 static void watch_epoll_hangup(void) { watch_hangup(true); }
 
-static bool readable(int fd) {
-  struct pollfd p = {.fd = fd, .events = POLLIN};
-  return poll(&p, 1, 0) == 1;
-}
-
 /* Asked for when something is watched already. */
 static void watch_descriptor(void) {
   watching t;
@@ -931,49 +926,6 @@ static void watch_strange(void) {
 
 /* engine ------------------------------------------------------------------ */
 
-/* An engine with a client, and a port of this process for them to ask. */
-typedef struct bench {
-  cw_engine *engine;
-  cw_client *client;
-  int listener, connection;
-  char url[64];
-} bench;
-
-static int listen_on_loopback(int *port) {
-  struct sockaddr_in a = {.sin_family = AF_INET};
-  socklen_t n = sizeof a;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int fd = socket(AF_INET, SOCK_STREAM, 0);
-  CHECK(bind(fd, (struct sockaddr *)&a, n) == 0 && listen(fd, 16) == 0);
-  CHECK(getsockname(fd, (struct sockaddr *)&a, &n) == 0);
-  *port = ntohs(a.sin_port);
-  return fd;
-}
-
-static void begin_bench(bench *b) {
-  int port;
-  cw_settings *defaults = cw_settings_new();
-  b->engine = cw_engine_new();
-  b->client = cw_client_new(b->engine, defaults);
-  cw_settings_free(defaults);
-  b->listener = listen_on_loopback(&port);
-  b->connection = -1;
-  snprintf(b->url, sizeof b->url, "http://127.0.0.1:%d/", port);
-}
-
-static void end_bench(bench *b) {
-  const cw_counters *c = &cw_engine_ledger(b->engine)->counters;
-  CHECK(c->open == 0 && cw_list_empty(&b->engine->open));
-  CHECK(c->opened == cw_counters_sum(c, false) + cw_counters_sum(c, true));
-  CHECK(b->engine->deadlines.count == 0);
-  CHECK(cw_list_empty(&b->engine->doomed));
-  close(b->listener);
-  if (b->connection >= 0) close(b->connection);
-  cw_engine_close(b->engine);
-  cw_client_free(b->client);
-  cw_engine_free(b->engine);
-}
-
 static cw_exchange *begin_exchange(bench *b) {
   static cw_exchange *x; /* its owner, as far as it knows */
   cw_exchange_new(b->client, &x);
@@ -982,23 +934,6 @@ static cw_exchange *begin_exchange(bench *b) {
   cw_exchange_start(x);
   CHECK(x->transfer != NULL);
   return x;
-}
-
-static void end_exchange(cw_exchange *x) {
-  cw_exchange_release(x, CW_BY_CLOSE);
-  cw_exchange_free(x);
-}
-
-/* Steps until the request has come, then answers it. */
-static void answer(bench *b, const char *bytes) {
-  char request[4096];
-  while (!readable(b->listener))
-    cw_engine_step(b->engine, 10000);
-  b->connection = accept(b->listener, NULL, NULL);
-  while (!readable(b->connection))
-    cw_engine_step(b->engine, 10000);
-  CHECK(read(b->connection, request, sizeof request) > 0);
-  CHECK(write(b->connection, bytes, strlen(bytes)) == (ssize_t)strlen(bytes));
 }
 
 /* What a callback of libcurl's gives up, and what it finds when it does. */
