@@ -89,6 +89,27 @@ static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
     cw_descriptor_seal_both(fd);
 }
 
+/* libcurl 8.5.0 wants to read from the connection of a paused transfer, and then
+** keeps what it reads in its own memory. So such a connection is not polled for
+** input. Whether the loaded libcurl does this is seen at the first paused
+** transfer of HTTP/1; with HTTP/2 every libcurl may have to read (windows). */
+static void mute_while_paused(cw_engine *e, const cw_transfer *t) {
+  int fd = (int)t->socket;
+  bool paused = t->body->paused;
+  bool wanted = cw_watch_wants_readable(&e->watch, fd);
+  bool reads_on = paused && cw_transfer_speaks_http1(t)
+                    ? cw_quirk_observe(CW_QUIRK_READS_PAUSED, wanted)
+                    : cw_quirk_is_active(CW_QUIRK_READS_PAUSED);
+  if (reads_on) cw_watch_skip_readable(&e->watch, fd, paused);
+}
+
+/* libcurl may ask again while the transfer is paused. */
+static void keep_muted(cw_engine *e, const cw_transfer *t) {
+  bool paused = t && t->body && t->body->paused && !t->draining;
+  if (paused && cw_quirk_is_active(CW_QUIRK_READS_PAUSED))
+    cw_watch_skip_readable(&e->watch, (int)t->socket, true);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -113,6 +134,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
   cw_watch_set(&e->watch, fd, events[what]);
+  keep_muted(e, t);
   return 0;
 }
 
@@ -585,6 +607,7 @@ void cw_engine_resume(cw_engine *e, cw_transfer *t) {
   e->running = true;
   cw_transfer_resume(t);
   e->running = false;
+  mute_while_paused(e, t);
 }
 
 /* Steps ------------------------------------------------------------------- */
@@ -632,12 +655,19 @@ static int to_curl(short events) {
          (events & POLLNVAL ? CURL_CSELECT_ERR : 0);
 }
 
+/* The end of a connection counts as input. */
+static int what_to_tell(const cw_engine *e, struct pollfd fired) {
+  int what = to_curl(fired.revents);
+  bool muted = cw_watch_skips_readable(&e->watch, fired.fd);
+  return muted ? what & ~CURL_CSELECT_IN : what;
+}
+
 static void run_sockets(cw_engine *e) {
   for (size_t i = 0; i < e->watch.fired_count; i++) {
     struct pollfd fired = e->watch.fired[i];
     if (fired.revents & POLLIN)
       cw_watch_note_input(&e->watch, fired.fd, e->now);
-    drive(e, fired.fd, to_curl(fired.revents));
+    drive(e, fired.fd, what_to_tell(e, fired));
     /* the data may contain a WINDOW_UPDATE */
     if (cw_watch_skips_writable(&e->watch, fired.fd))
       drive(e, fired.fd, CURL_CSELECT_OUT);
@@ -656,6 +686,7 @@ static void update_phases(cw_engine *e) {
     cw_list_remove(&t->phase_link);
     if (t->must_run) run(e, t);
     if (t->unwatched) cw_engine_resume(e, t);
+    if (t->body->paused) mute_while_paused(e, t);
     cw_deadlines_update(&e->deadlines, t);
   }
 }

@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* A release as libcurl counts it (version_num). */
 #define RELEASE(major, minor, patch) ((major) << 16 | (minor) << 8 | (patch))
@@ -26,6 +27,10 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Between two addresses of a host libcurl waits for neither a socket nor "
      "a time.",
      0, RELEASE(8, 4, 0), "address_spec"},
+  [CW_QUIRK_READS_PAUSED] =
+    {"reads_paused",
+     "A paused transfer reads on, up to 64 MiB, and fails.", RELEASE(8, 5, 0),
+     RELEASE(8, 6, 0), "pause_spec"},
   [CW_QUIRK_SOCKET_PAIRS] =
     {"socket_pairs",
      "Socket pairs are made without close-on-exec, so programs that are "
@@ -38,16 +43,18 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      0, RELEASE(8, 19, 0), "proxy_spec"},
 };
 
-static bool active[CW_QUIRK_COUNT];
+/* Lua states of several threads share these. */
+static atomic_bool active[CW_QUIRK_COUNT], observed[CW_QUIRK_COUNT];
 
-static bool affects(const cw_quirk_row *row, unsigned version) {
-  return version >= row->since && (row->fixed == 0 || version < row->fixed);
+bool cw_quirk_affects(cw_quirk quirk, unsigned release) {
+  const cw_quirk_row *row = &rows[quirk];
+  return release >= row->since && (row->fixed == 0 || release < row->fixed);
 }
 
 static void read_version(void) {
-  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+  unsigned release = curl_version_info(CURLVERSION_NOW)->version_num;
   for (int i = 0; i < CW_QUIRK_COUNT; i++)
-    active[i] = affects(&rows[i], version);
+    active[i] = cw_quirk_affects((cw_quirk)i, release);
 }
 
 const cw_quirk_row *cw_quirk_describe(cw_quirk quirk) { return &rows[quirk]; }
@@ -56,5 +63,12 @@ const cw_quirk_row *cw_quirk_describe(cw_quirk quirk) { return &rows[quirk]; }
 bool cw_quirk_is_active(cw_quirk quirk) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, read_version);
-  return active[quirk];
+  return atomic_load_explicit(&active[quirk], memory_order_relaxed);
+}
+
+bool cw_quirk_observe(cw_quirk quirk, bool seen) {
+  bool is_active = cw_quirk_is_active(quirk);
+  if (atomic_exchange(&observed[quirk], true)) return is_active;
+  active[quirk] = seen;
+  return seen;
 }

@@ -306,6 +306,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   if (!t->response->final) make_final(t);
   if (cw_body_full(t->body, n)) {
     t->body->paused = true;
+    enter_phase(t); /* the engine looks at what libcurl wants now */
     return CURL_WRITEFUNC_PAUSE;
   }
   if (n > 0) cw_ending_delivered(&t->ending); /* an empty body is called too */

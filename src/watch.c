@@ -89,11 +89,8 @@ static bool make_dirty(cw_watch *w, cw_watched *d, int fd) {
   return true;
 }
 
-bool cw_watch_set(cw_watch *w, int fd, short events) {
-  cw_watched *d = entry(w, fd);
-  if (!d) return false;
+static bool poll_for(cw_watch *w, cw_watched *d, int fd, short events) {
   d->events = events;
-  d->skips_writable = false;
   /* not held: the resolver's own, which closes it without a word */
   if (!events && !d->held) d->stale = true;
   if (!make_dirty(w, d, fd)) return false;
@@ -102,18 +99,45 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
   return true;
 }
 
-bool cw_watch_skips_writable(const cw_watch *w, int fd) {
-  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].skips_writable;
+bool cw_watch_set(cw_watch *w, int fd, short events) {
+  cw_watched *d = entry(w, fd);
+  if (!d) return false;
+  d->skipped = 0;
+  return poll_for(w, d, fd, events);
 }
 
-void cw_watch_skip_writable(cw_watch *w, int fd, bool skip) {
+static short skipped(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size ? w->table[fd].skipped : 0;
+}
+
+/* An event that is skipped is one that libcurl wants. */
+static void skip(cw_watch *w, int fd, short event, bool on) {
   if (fd < 0 || (size_t)fd >= w->table_size) return;
-  short events = w->table[fd].events;
-  if (w->table[fd].skips_writable == skip || (skip && !(events & POLLOUT)))
-    return;
-  events = (short)(skip ? events & ~POLLOUT : events | POLLOUT);
-  cw_watch_set(w, fd, events);
-  w->table[fd].skips_writable = skip;
+  cw_watched *d = &w->table[fd];
+  if (!((on ? d->events : d->skipped) & event)) return;
+  d->skipped = (short)(d->skipped ^ event);
+  poll_for(w, d, fd, (short)(d->events ^ event));
+}
+
+bool cw_watch_skips_writable(const cw_watch *w, int fd) {
+  return skipped(w, fd) & POLLOUT;
+}
+
+void cw_watch_skip_writable(cw_watch *w, int fd, bool on) {
+  skip(w, fd, POLLOUT, on);
+}
+
+bool cw_watch_skips_readable(const cw_watch *w, int fd) {
+  return skipped(w, fd) & POLLIN;
+}
+
+void cw_watch_skip_readable(cw_watch *w, int fd, bool on) {
+  skip(w, fd, POLLIN, on);
+}
+
+bool cw_watch_wants_readable(const cw_watch *w, int fd) {
+  if (fd < 0 || (size_t)fd >= w->table_size) return false;
+  return (w->table[fd].events | w->table[fd].skipped) & POLLIN;
 }
 
 static void forget_name(cw_watch *w, int fd) {
@@ -232,7 +256,8 @@ bool cw_watch_unhold(cw_watch *w, int fd) {
   if (!d || !d->held) return false;
   forget_name(w, fd);
   leave_epoll(w, fd);
-  d->held = d->skips_writable = false;
+  d->held = false;
+  d->skipped = 0;
   d->stale = true;
   w->held--;
   return true;

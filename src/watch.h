@@ -19,7 +19,7 @@ typedef struct cw_watched {
   bool stale;          /* closed since: epoll has forgotten it */
   bool dirty;          /* in the list of those to tell epoll about */
   bool held;           /* a socket that libcurl was given */
-  bool skips_writable; /* POLLOUT is wanted but not polled for */
+  short skipped;       /* events that are wanted but not polled for */
   bool talks;          /* of HTTP/2: something may come on it at any time */
   int at;              /* 1 + its place in the poll set; 0: not there */
   int next;            /* 1 + the next in the same place of 'named'; 0: none */
@@ -59,6 +59,11 @@ bool cw_watch_set(cw_watch *w, int fd, short events);
 /* Sets whether POLLOUT of 'fd' is left out although libcurl wants it.
 ** cw_watch_set cancels this. */
 void cw_watch_skip_writable(cw_watch *w, int fd, bool skip);
+/* The same for POLLIN. */
+void cw_watch_skip_readable(cw_watch *w, int fd, bool skip);
+bool cw_watch_skips_readable(const cw_watch *w, int fd);
+/* Whether libcurl wants to know that 'fd' is readable. */
+bool cw_watch_wants_readable(const cw_watch *w, int fd);
 bool cw_watch_skips_writable(const cw_watch *w, int fd);
 
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
