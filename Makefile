@@ -54,10 +54,12 @@ decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf printable
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
 # What runs without Lua; the sanitized build has its own.
-programs := engine_test decoder_test digest_test $(fuzz_targets:%=fuzz_%)
+programs := engine_test decoder_test digest_test quirks_test \
+  $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
-  build/spec/fault.so build/spec/late_recv.so build/spec/oom
+  build/spec/fault.so build/spec/late_recv.so build/spec/eager_input.so \
+  build/spec/oom
 tools := $(patsubst %.c,build/%,$(wildcard bench/*.c))
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] \
   bench/*.[ch] script/*.c)
@@ -99,8 +101,8 @@ build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
-build/spec/fault.so build/spec/late_recv.so: build/spec/%.so: \
-  spec/support/%.c Makefile
+build/spec/fault.so build/spec/late_recv.so build/spec/eager_input.so: \
+  build/spec/%.so: spec/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
@@ -131,6 +133,11 @@ $(BUILD)/spec/digest_test: spec/support/digest_test.c spec/support/test.h \
   $(digest_parts) $(wildcard src/*.h) Makefile
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -o $@ $(filter %.c,$^) $(crypto_libs)
+
+$(BUILD)/spec/quirks_test: spec/support/quirks_test.c spec/support/test.h \
+  src/quirks.c src/quirks.h Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -o $@ $< $(curl_libs) -lpthread
 
 $(BUILD)/spec/fuzz_%: spec/fuzz/%.c spec/fuzz/replay.c src/engine.c \
   $(engine_parts) $(wildcard src/*.h) spec/fuzz/fuzz.h Makefile

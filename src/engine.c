@@ -89,10 +89,10 @@ static void seal_resolver(const cw_engine *e, curl_socket_t fd) {
     cw_descriptor_seal_both(fd);
 }
 
-/* libcurl 8.5.0 wants to read from the connection of a paused transfer, and then
-** keeps what it reads in its own memory. So such a connection is not polled for
-** input. Whether the loaded libcurl does this is seen at the first paused
-** transfer of HTTP/1; with HTTP/2 every libcurl may have to read (windows). */
+/* libcurl 8.5.0 asks for the input of a connection whose transfer is paused,
+** and keeps what it reads in its own memory. So such a connection is not polled
+** for input. The first paused transfer of HTTP/1 shows whether the loaded
+** libcurl does this. Over HTTP/2 libcurl may have to read (windows). */
 static void mute_while_paused(cw_engine *e, const cw_transfer *t) {
   int fd = (int)t->socket;
   bool paused = t->body->paused;

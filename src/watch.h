@@ -14,18 +14,18 @@
 
 /* One a descriptor number. */
 typedef struct cw_watched {
-  short events;        /* POLLIN, POLLOUT: what is wanted; 0: nothing */
-  short registered;    /* what epoll was told */
-  bool stale;          /* closed since: epoll has forgotten it */
-  bool dirty;          /* in the list of those to tell epoll about */
-  bool held;           /* a socket that libcurl was given */
-  short skipped;       /* events that are wanted but not polled for */
-  bool talks;          /* of HTTP/2: something may come on it at any time */
-  int at;              /* 1 + its place in the poll set; 0: not there */
-  int next;            /* 1 + the next in the same place of 'named'; 0: none */
-  uint64_t name;       /* of a held one: its connection; 0: not known */
-  uint64_t owner;      /* of its connection; 0: any request may use it */
-  int64_t last_input;  /* when it last became readable */
+  short events;       /* POLLIN, POLLOUT: what is wanted; 0: nothing */
+  short registered;   /* what epoll was told */
+  bool stale;         /* closed since: epoll has forgotten it */
+  bool dirty;         /* in the list of those to tell epoll about */
+  bool held;          /* a socket that libcurl was given */
+  short skipped;      /* events that are wanted but not polled for */
+  bool talks;         /* of HTTP/2: something may come on it at any time */
+  int at;             /* 1 + its place in the poll set; 0: not there */
+  int next;           /* 1 + the next in the same place of 'named'; 0: none */
+  uint64_t name;      /* of a held one: its connection; 0: not known */
+  uint64_t owner;     /* of its connection; 0: any request may use it */
+  int64_t last_input; /* when it last became readable */
   ino_t inode;
 } cw_watched;
 
