@@ -110,6 +110,12 @@ static void keep_muted(cw_engine *e, const cw_transfer *t) {
     cw_watch_skip_readable(&e->watch, (int)t->socket, true);
 }
 
+/* Before 8.2.0 libcurl closes a socket that is not connected without a call of
+** on_close. */
+static void doubt(cw_engine *e, curl_socket_t fd) {
+  if (cw_quirk_is_active(CW_QUIRK_SILENT_CLOSE)) cw_watch_doubt(&e->watch, fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -126,7 +132,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   if (what != CURL_POLL_REMOVE) seal_resolver(e, fd);
   if (t && what == CURL_POLL_REMOVE &&
       (!t->connected || cw_watch_is_nameless(&e->watch, fd))) {
-    cw_watch_doubt(&e->watch, fd);
+    doubt(e, fd);
     if (cw_watch_holds(&e->watch, fd))
       e->stirred |= cw_transfer_note_lost_socket(t);
   }
@@ -161,7 +167,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
     close(fd);
     return CURL_SOCKET_BAD;
   }
-  cw_watch_doubt(&e->watch, fd);
+  doubt(e, fd);
   e->opened = fd;
   e->ledger.counters.connections_opened++;
   return fd;
@@ -173,6 +179,23 @@ static int on_close(void *data, curl_socket_t fd) {
   return close(fd);
 }
 
+/* What has come on an idle connection of HTTP/1 is no response to the next
+** request. Since 8.0.0 libcurl looks for such input at the socket, but it does
+** not see what OpenSSL has read, and since 8.22.0 it looks once a second. */
+static bool has_idle_input(cw_engine *e, const cw_taken *taken) {
+  return cw_quirk_is_active(CW_QUIRK_IDLE_INPUT) &&
+         !cw_watch_is_silent(&e->watch, taken->name,
+                             cw_openssl_has_unread(taken->easy));
+}
+
+/* Before 8.2.0 libcurl reads 0 bytes at the end of a connection of HTTP/2 and
+** takes that for no end (cf_h2_is_alive). */
+static bool has_idle_end(cw_engine *e, const cw_taken *taken) {
+  bool overlooked = cw_quirk_is_active(CW_QUIRK_IDLE_END) ||
+                    cw_quirk_is_active(CW_QUIRK_SELDOM_CHECKS);
+  return overlooked && cw_watch_has_ended(&e->watch, taken->name);
+}
+
 /* Only a new connection has no name yet. Which socket is its own libcurl does
 ** not say: the one that its transfer has last waited for, or, where it did not
 ** have to wait, the one that was opened last. */
@@ -180,8 +203,7 @@ static bool take_connection(void *data, const cw_taken *taken) {
   cw_engine *e = data;
   if (cw_watch_named(&e->watch, taken->name))
     return cw_watch_owned_by(&e->watch, taken->name, taken->owner) &&
-           cw_watch_untouched(&e->watch, taken->name,
-                              cw_openssl_has_unread(taken->easy));
+           !has_idle_input(e, taken) && !has_idle_end(e, taken);
   if (!cw_watch_name(&e->watch, taken->socket, taken->name, taken->port))
     cw_watch_name(&e->watch, e->opened, taken->name, taken->port);
   cw_watch_own(&e->watch, taken->name, taken->owner);
@@ -349,11 +371,16 @@ void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
 }
 
 /* libcurl looks at its limit when a connection comes back, and counts those in
-** use with the idle ones: of those open the one that ends then is no longer. 0
-** is no limit to it. */
-static void size_pool(cw_engine *e) {
+** use with the idle ones. The one that comes back then is no longer open. 0 is
+** no limit to libcurl. */
+static size_t pool_of(const cw_engine *e) {
   size_t open = cw_engine_open(e);
-  size_t pool = (open > 0 ? open - 1 : 0) + e->idle_connections;
+  if (!cw_quirk_is_active(CW_QUIRK_POOL_SIZE)) return e->idle_connections;
+  return (open > 0 ? open - 1 : 0) + e->idle_connections;
+}
+
+static void size_pool(cw_engine *e) {
+  size_t pool = pool_of(e);
   if (pool == 0 || pool == e->pool) return;
   e->pool = pool;
   curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)pool);

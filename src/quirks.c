@@ -19,6 +19,25 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
     {"end_stream",
      "A stream of HTTP/2 that ends with its connection is called complete.", 0,
      RELEASE(8, 1, 0), "truncated_spec"},
+  [CW_QUIRK_IDLE_INPUT] =
+    {"idle_input",
+     "A connection on which input waits serves the next request, and the input "
+     "is taken for its response.",
+     0, 0, "peer_spec"},
+  [CW_QUIRK_IDLE_END] = {"idle_end",
+                         "A connection of HTTP/2 that the server has ended "
+                         "serves the next request.",
+                         0, RELEASE(8, 2, 0), "http2_spec"},
+  [CW_QUIRK_SELDOM_CHECKS] =
+    {"seldom_checks",
+     "Whether an idle connection has ended or has input is looked at once a "
+     "second at most.",
+     RELEASE(8, 22, 0), 0, "http2_spec"},
+  [CW_QUIRK_SILENT_CLOSE] =
+    {"silent_close",
+     "The socket of a connection that is given up before it is connected is "
+     "closed without the close callback.",
+     0, RELEASE(8, 2, 0), "replaced_spec"},
   [CW_QUIRK_ZONE] = {"zone",
                      "A copy of a parsed url loses the zone of its address.", 0,
                      RELEASE(8, 3, 0), "address_spec"},
@@ -35,11 +54,28 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Socket pairs are made without close-on-exec, so programs that are "
      "executed inherit them.",
      0, RELEASE(8, 8, 0), "descriptor_spec"},
+  [CW_QUIRK_REPETITIONS] =
+    {"repetitions",
+     "Repetitions are counted over all transfers of an easy handle, and the "
+     "sixth fails.",
+     0, RELEASE(8, 17, 0), "repeat_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "
      "(CVE-2026-3784).",
      0, RELEASE(8, 19, 0), "proxy_spec"},
+  [CW_QUIRK_TLS_IDENTITY] =
+    {"tls_identity",
+     "The private keys of two connections are not compared, and their pins "
+     "without regard to case.",
+     0, RELEASE(8, 21, 0), "tls_spec"},
+  [CW_QUIRK_POOL_SIZE] = {"pool_size",
+                          "CURLMOPT_MAXCONNECTS counts the connections in use.",
+                          0, 0, "limit_spec"},
+  [CW_QUIRK_BODY_REPEATED] =
+    {"body_repeated",
+     "At HTTP_1_1_REQUIRED a request is repeated in the middle of a response.",
+     0, 0, "http2_spec"},
 };
 
 /* Lua states of several threads share these. */

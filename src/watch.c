@@ -197,8 +197,6 @@ void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {
   if (at) w->table[at - 1].talks = talks;
 }
 
-/* Of HTTP/2 in TLS: libcurl takes an end that is said (by close_notify) for no
-** end (cf_h2_is_alive: it reads 0 bytes). */
 static bool ended(int fd) {
   struct pollfd p = {.fd = fd, .events = POLLRDHUP};
   return poll(&p, 1, 0) > 0;
@@ -210,10 +208,14 @@ static bool silent(int fd) {
          (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread) {
+bool cw_watch_is_silent(const cw_watch *w, uint64_t name, bool unread) {
   int at = find(w, name);
-  if (!at) return true;
-  return w->table[at - 1].talks ? !ended(at - 1) : !unread && silent(at - 1);
+  return !at || w->table[at - 1].talks || (!unread && silent(at - 1));
+}
+
+bool cw_watch_has_ended(const cw_watch *w, uint64_t name) {
+  int at = find(w, name);
+  return at && w->table[at - 1].talks && ended(at - 1);
 }
 
 bool cw_watch_is_nameless(const cw_watch *w, int fd) {

@@ -89,10 +89,12 @@ bool cw_watch_is_nameless(const cw_watch *w, int fd);
 ** that arrive, and only the end of the connection is checked here. */
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks);
 
-/* A request takes the connection. 'unread': its TLS layer holds unread bytes.
-** False: bytes or the end of the connection have come before the request was
-** sent. */
-bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread);
+/* Whether nothing has come on an idle connection of HTTP/1, its end included.
+** 'unread': its TLS layer holds unread bytes. True for HTTP/2, and for a
+** connection that is not known. */
+bool cw_watch_is_silent(const cw_watch *w, uint64_t name, bool unread);
+/* Whether an idle connection of HTTP/2 has ended. */
+bool cw_watch_has_ended(const cw_watch *w, uint64_t name);
 
 /* 'fd' may have been closed by libcurl without a word. */
 void cw_watch_doubt(cw_watch *w, int fd);
