@@ -61,10 +61,12 @@ decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf printable
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
 # What runs without Lua; the sanitized build has its own.
-programs := engine_test callback_test decoder_test digest_test $(fuzz_targets:%=fuzz_%)
+programs := engine_test callback_test decoder_test digest_test quirks_test \
+  $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
-  build/spec/fault.so build/spec/late_recv.so build/spec/oom
+  build/spec/fault.so build/spec/late_recv.so build/spec/eager_input.so \
+  build/spec/oom
 tools := $(patsubst %.c,build/%,$(wildcard bench/*.c))
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] \
   bench/*.[ch] script/*.c)
@@ -112,8 +114,8 @@ build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
-build/spec/fault.so build/spec/late_recv.so: build/spec/%.so: \
-  spec/support/%.c Makefile
+build/spec/fault.so build/spec/late_recv.so build/spec/eager_input.so: \
+  build/spec/%.so: spec/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
@@ -153,6 +155,10 @@ $(BUILD)/spec/decoder_test: $(BUILD)/spec/decoder_test.o \
 $(BUILD)/spec/digest_test: $(BUILD)/spec/digest_test.o \
   $(call spec_objects,$(digest_parts))
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(crypto_libs)
+
+# quirks_test.c includes quirks.c.
+$(BUILD)/spec/quirks_test: $(BUILD)/spec/quirks_test.o
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(curl_libs) -lpthread
 
 $(BUILD)/spec/fuzz/%.o: spec/fuzz/%.c Makefile
 	@mkdir -p $(@D)

@@ -1,6 +1,7 @@
 --- The bugs of libcurl that curlew works around: src/quirks.c.
 
 local http = require "curlew"
+local support = require "spec.support"
 
 local function number(release)
   local major, minor, patch = release:match("^(%d+)%.(%d+)%.(%d+)")
@@ -37,6 +38,10 @@ describe("http.features().quirks", function()
     assert.same(http.features().quirks, http.features().quirks)
     assert.not_equal(http.features().quirks, http.features().quirks)
   end)
+end)
+
+describe("A release of libcurl", function()
+  for name, passes in support.tests("quirks_test") do it(name, passes) end
 end)
 
 describe("The table of libcurl's bugs", function()

@@ -268,3 +268,16 @@ describe("Over HTTP/2", function()
     assert.equal(2, #server:requests())
   end)
 end)
+
+describe("Many requests of one client", function()
+  -- libcurl before 8.17.0 counts the repetitions of an easy handle.
+  before_each(transports.plain)
+
+  it("are repeated, however many there are", function()
+    server:script { "request", OK, "request", "close" }
+    for i = 1, 10 do
+      local page = assert(client:fetch(server.url))
+      assert.equal(i == 1 and 1 or 2, page.info.attempts)
+    end
+  end)
+end)

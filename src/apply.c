@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "pem.h"
+#include "quirks.h"
 #include "route.h"
 
 static const long http_version_ids[] = {
@@ -61,9 +62,9 @@ static char *put_hex(char *to, const char *text) {
   return to;
 }
 
-/* The certificate, and behind it, as a line that is none of PEM's, what it
-** takes to be its owner: libcurl gives a connection to whoever comes with the
-** same certificate, and that is no secret; it does not look at the key. */
+/* The certificate, and behind it, as a line that is none of PEM's, key and
+** password. Before 8.21.0 libcurl gives a connection to each request with the
+** same certificate, which is no secret, and does not compare the keys. */
 static char *identity(const char *cert, const char *key, const char *password) {
   size_t n = strlen(cert) + 2 * strlen(key) + 2 * strlen(password) + 4;
   char *whole = malloc(n);
@@ -95,6 +96,8 @@ static CURLcode apply_identity(CURL *easy, const cw_settings *own,
   if (!cert) return set_identity(easy, NULL, NULL, NULL);
   if (!key) key = cert;
   if (!password) password = "";
+  if (!cw_quirk_is_active(CW_QUIRK_TLS_IDENTITY))
+    return set_identity(easy, cert, key, password);
   char *whole = identity(cert, key, password);
   if (!whole) return CURLE_OUT_OF_MEMORY;
   CURLcode rc = set_identity(easy, whole, key, password);
@@ -102,11 +105,14 @@ static CURLcode apply_identity(CURL *easy, const cw_settings *own,
   return rc;
 }
 
-/* libcurl compares the pins of connections in any case, and base64 is not so: a
-** last one, too long to be any key's, says which letters were meant. */
+/* Before 8.21.0 libcurl compares the pins of connections without regard to
+** case, although base64 depends on it. A last pin, too long to be that of a
+*key,
+** tells which letters are meant. */
 static CURLcode apply_pin(CURL *easy, const char *pin) {
   static const char form[] = "%s;sha256//";
-  if (!pin) return curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, NULL);
+  if (!pin || !cw_quirk_is_active(CW_QUIRK_TLS_IDENTITY))
+    return curl_easy_setopt(easy, CURLOPT_PINNEDPUBLICKEY, pin);
   size_t n = 3 * strlen(pin) + sizeof form;
   char *whole = malloc(n);
   if (!whole) return CURLE_OUT_OF_MEMORY;

@@ -107,6 +107,33 @@ static void note_left(cw_engine *e, cw_transfer *t) {
   if (cw_watch_waits_for(&e->watch, fd)) note_closing(e, fd);
 }
 
+/* libcurl 8.5.0 asks for the input of a connection whose transfer is paused,
+** and keeps what it reads in its own memory. So such a connection is not polled
+** for input. The first paused transfer of HTTP/1 shows whether the loaded
+** libcurl does this. Over HTTP/2 libcurl may have to read (windows). */
+static void mute_while_paused(cw_engine *e, const cw_transfer *t) {
+  int fd = (int)t->socket;
+  bool paused = t->body->paused;
+  bool wanted = cw_watch_wants_readable(&e->watch, fd);
+  bool reads_on = paused && cw_transfer_speaks_http1(t)
+                    ? cw_quirk_observe(CW_QUIRK_READS_PAUSED, wanted)
+                    : cw_quirk_is_active(CW_QUIRK_READS_PAUSED);
+  if (reads_on) cw_watch_skip_readable(&e->watch, fd, paused);
+}
+
+/* libcurl may ask again while the transfer is paused. */
+static void keep_muted(cw_engine *e, const cw_transfer *t) {
+  bool paused = t && t->body && t->body->paused && !t->draining;
+  if (paused && cw_quirk_is_active(CW_QUIRK_READS_PAUSED))
+    cw_watch_skip_readable(&e->watch, (int)t->socket, true);
+}
+
+/* Before 8.2.0 libcurl closes a socket that is not connected without a call of
+** on_close. */
+static void doubt(cw_engine *e, curl_socket_t fd) {
+  if (cw_quirk_is_active(CW_QUIRK_SILENT_CLOSE)) cw_watch_doubt(&e->watch, fd);
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -123,7 +150,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   if (what != CURL_POLL_REMOVE) seal_resolver(e, fd);
   if (t && what == CURL_POLL_REMOVE &&
       (!t->connected || cw_watch_is_nameless(&e->watch, fd))) {
-    cw_watch_doubt(&e->watch, fd);
+    doubt(e, fd);
     if (cw_watch_holds(&e->watch, fd))
       e->stirred |= cw_transfer_note_lost_socket(t);
   }
@@ -132,6 +159,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   /* out of memory: it is not waited for, and its transfer runs into its
   ** timeout; to report it would end every transfer of the multi handle */
   cw_watch_set(&e->watch, fd, events[what]);
+  keep_muted(e, t);
   return 0;
 }
 
@@ -158,7 +186,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
     close(fd);
     return CURL_SOCKET_BAD;
   }
-  cw_watch_doubt(&e->watch, fd);
+  doubt(e, fd);
   e->opened = fd;
   e->ledger.counters.connections_opened++;
   return fd;
@@ -170,14 +198,30 @@ static int on_close(void *data, curl_socket_t fd) {
   return close(fd);
 }
 
+/* What has come on an idle connection of HTTP/1 is no response to the next
+** request. Since 8.0.0 libcurl looks for such input at the socket, but it does
+** not see what OpenSSL has read, and since 8.22.0 it looks once a second. */
+static bool has_idle_input(cw_engine *e, const cw_taken *taken) {
+  return cw_quirk_is_active(CW_QUIRK_IDLE_INPUT) &&
+         !cw_watch_is_silent(&e->watch, taken->name,
+                             cw_openssl_has_unread(taken->easy));
+}
+
+/* Before 8.2.0 libcurl reads 0 bytes at the end of a connection of HTTP/2 and
+** takes that for no end (cf_h2_is_alive). */
+static bool has_idle_end(cw_engine *e, const cw_taken *taken) {
+  bool overlooked = cw_quirk_is_active(CW_QUIRK_IDLE_END) ||
+                    cw_quirk_is_active(CW_QUIRK_SELDOM_CHECKS);
+  return overlooked && cw_watch_has_ended(&e->watch, taken->name);
+}
+
 /* Only a new connection has no name yet. Which socket is its own libcurl does
 ** not say: the one that its transfer has last waited for, or, where it did not
 ** have to wait, the one that was opened last. */
 static bool is_fit(cw_engine *e, const cw_taken *taken) {
   if (cw_watch_named(&e->watch, taken->name))
     return cw_watch_owned_by(&e->watch, taken->name, taken->owner) &&
-           cw_watch_untouched(&e->watch, taken->name,
-                              cw_openssl_has_unread(taken->easy));
+           !has_idle_input(e, taken) && !has_idle_end(e, taken);
   if (!cw_watch_name(&e->watch, taken->socket, taken->name, taken->port))
     cw_watch_name(&e->watch, e->opened, taken->name, taken->port);
   cw_watch_own(&e->watch, taken->name, taken->owner);
@@ -363,11 +407,16 @@ void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
 }
 
 /* libcurl looks at its limit when a connection comes back, and counts those in
-** use with the idle ones: of those open the one that ends then is no longer. 0
-** is no limit to it. */
-static void size_pool(cw_engine *e) {
+** use with the idle ones. The one that comes back then is no longer open. 0 is
+** no limit to libcurl. */
+static size_t pool_of(const cw_engine *e) {
   size_t open = cw_engine_open(e);
-  size_t pool = (open > 0 ? open - 1 : 0) + e->idle_connections;
+  if (!cw_quirk_is_active(CW_QUIRK_POOL_SIZE)) return e->idle_connections;
+  return (open > 0 ? open - 1 : 0) + e->idle_connections;
+}
+
+static void size_pool(cw_engine *e) {
+  size_t pool = pool_of(e);
   if (pool == 0 || pool == e->pool) return;
   e->pool = pool;
   curl_multi_setopt(e->multi, CURLMOPT_MAXCONNECTS, (long)pool);
@@ -635,6 +684,7 @@ void cw_engine_resume(cw_engine *e, cw_transfer *t) {
   e->running = true;
   cw_transfer_resume(t);
   e->running = false;
+  mute_while_paused(e, t);
 }
 
 /* Steps ------------------------------------------------------------------- */
@@ -682,12 +732,19 @@ static int to_curl(short events) {
          (events & POLLNVAL ? CURL_CSELECT_ERR : 0);
 }
 
+/* The end of a connection counts as input. */
+static int what_to_tell(const cw_engine *e, struct pollfd fired) {
+  int what = to_curl(fired.revents);
+  bool muted = cw_watch_skips_readable(&e->watch, fired.fd);
+  return muted ? what & ~CURL_CSELECT_IN : what;
+}
+
 static void run_sockets(cw_engine *e) {
   for (size_t i = 0; i < e->watch.fired_count; i++) {
     struct pollfd fired = e->watch.fired[i];
     if (fired.revents & POLLIN)
       cw_watch_note_input(&e->watch, fired.fd, e->now);
-    drive(e, fired.fd, to_curl(fired.revents));
+    drive(e, fired.fd, what_to_tell(e, fired));
     /* the data may contain a WINDOW_UPDATE */
     if (cw_watch_skips_writable(&e->watch, fired.fd))
       drive(e, fired.fd, CURL_CSELECT_OUT);
@@ -706,6 +763,7 @@ static void update_phases(cw_engine *e) {
     cw_list_remove(&t->phase_link);
     if (t->must_run) run(e, t);
     if (t->unwatched) cw_engine_resume(e, t);
+    if (t->body->paused) mute_while_paused(e, t);
     cw_deadlines_update(&e->deadlines, t);
   }
 }

@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 /* A release as libcurl counts it (version_num). */
 #define RELEASE(major, minor, patch) ((major) << 16 | (minor) << 8 | (patch))
@@ -18,6 +19,25 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
     {"end_stream",
      "A stream of HTTP/2 that ends with its connection is called complete.", 0,
      RELEASE(8, 1, 0), "truncated_spec"},
+  [CW_QUIRK_IDLE_INPUT] =
+    {"idle_input",
+     "A connection on which input waits serves the next request, and the input "
+     "is taken for its response.",
+     0, 0, "peer_spec"},
+  [CW_QUIRK_IDLE_END] = {"idle_end",
+                         "A connection of HTTP/2 that the server has ended "
+                         "serves the next request.",
+                         0, RELEASE(8, 2, 0), "http2_spec"},
+  [CW_QUIRK_SELDOM_CHECKS] =
+    {"seldom_checks",
+     "Whether an idle connection has ended or has input is looked at once a "
+     "second at most.",
+     RELEASE(8, 22, 0), 0, "http2_spec"},
+  [CW_QUIRK_SILENT_CLOSE] =
+    {"silent_close",
+     "The socket of a connection that is given up before it is connected is "
+     "closed without the close callback.",
+     0, RELEASE(8, 2, 0), "replaced_spec"},
   [CW_QUIRK_ZONE] = {"zone",
                      "A copy of a parsed url loses the zone of its address.", 0,
                      RELEASE(8, 3, 0), "address_spec"},
@@ -26,6 +46,9 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Between two addresses of a host libcurl waits for neither a socket nor "
      "a time.",
      0, RELEASE(8, 4, 0), "address_spec"},
+  [CW_QUIRK_READS_PAUSED] =
+    {"reads_paused", "A paused transfer reads on, up to 64 MiB, and fails.",
+     RELEASE(8, 5, 0), RELEASE(8, 6, 0), "paused_spec"},
   [CW_QUIRK_SOCKET_PAIRS] =
     {"socket_pairs",
      "Socket pairs are made without close-on-exec, so programs that are "
@@ -46,23 +69,42 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "A look-up that hangs holds up the end of the program, because "
      "CURLOPT_QUICK_EXIT has no effect.",
      RELEASE(8, 20, 0), 0, "resolve_spec"},
+  [CW_QUIRK_REPETITIONS] =
+    {"repetitions",
+     "Repetitions are counted over all transfers of an easy handle, and the "
+     "sixth fails.",
+     0, RELEASE(8, 17, 0), "repeat_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "
      "(CVE-2026-3784).",
      0, RELEASE(8, 19, 0), "proxy_spec"},
+  [CW_QUIRK_TLS_IDENTITY] =
+    {"tls_identity",
+     "The private keys of two connections are not compared, and their pins "
+     "without regard to case.",
+     0, RELEASE(8, 21, 0), "tls_spec"},
+  [CW_QUIRK_POOL_SIZE] = {"pool_size",
+                          "CURLMOPT_MAXCONNECTS counts the connections in use.",
+                          0, 0, "limit_spec"},
+  [CW_QUIRK_BODY_REPEATED] =
+    {"body_repeated",
+     "At HTTP_1_1_REQUIRED a request is repeated in the middle of a response.",
+     0, 0, "http2_spec"},
 };
 
-static bool active[CW_QUIRK_COUNT];
+/* Lua states of several threads share these. */
+static atomic_bool active[CW_QUIRK_COUNT], observed[CW_QUIRK_COUNT];
 
-static bool affects(const cw_quirk_row *row, unsigned version) {
-  return version >= row->since && (row->fixed == 0 || version < row->fixed);
+bool cw_quirk_affects(cw_quirk quirk, unsigned release) {
+  const cw_quirk_row *row = &rows[quirk];
+  return release >= row->since && (row->fixed == 0 || release < row->fixed);
 }
 
 static void read_version(void) {
-  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+  unsigned release = curl_version_info(CURLVERSION_NOW)->version_num;
   for (int i = 0; i < CW_QUIRK_COUNT; i++)
-    active[i] = affects(&rows[i], version);
+    active[i] = cw_quirk_affects((cw_quirk)i, release);
 }
 
 const cw_quirk_row *cw_quirk_describe(cw_quirk quirk) { return &rows[quirk]; }
@@ -71,5 +113,12 @@ const cw_quirk_row *cw_quirk_describe(cw_quirk quirk) { return &rows[quirk]; }
 bool cw_quirk_is_active(cw_quirk quirk) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, read_version);
-  return active[quirk];
+  return atomic_load_explicit(&active[quirk], memory_order_relaxed);
+}
+
+bool cw_quirk_observe(cw_quirk quirk, bool seen) {
+  bool is_active = cw_quirk_is_active(quirk);
+  if (atomic_exchange(&observed[quirk], true)) return is_active;
+  active[quirk] = seen;
+  return seen;
 }

@@ -319,6 +319,7 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *data) {
   if (!t->response->final) make_final(t);
   if (cw_body_full(t->body, n)) {
     t->body->paused = true;
+    enter_phase(t); /* the engine looks at what libcurl wants now */
     return CURL_WRITEFUNC_PAUSE;
   }
   if (n > 0) cw_ending_delivered(&t->ending); /* an empty body is called too */
@@ -523,6 +524,10 @@ static uint64_t name_of(const char *ip, int port, int local_port) {
 
 /* libcurl asks anew, by HTTP/1.1, when it is told so (HTTP_1_1_REQUIRED), in
 ** mid-body too: another response would be taken for the rest of this one. */
+static bool is_repeated_in_body(const cw_transfer *t) {
+  return t->response->final && cw_quirk_is_active(CW_QUIRK_BODY_REPEATED);
+}
+
 static int not_twice(cw_transfer *t) {
   bool cut = is_open_ended(t) || cw_ending_cut(&t->ending);
   refuse(t, cut ? CW_ERR_TRUNCATED : CW_ERR_CLOSED,
@@ -654,6 +659,12 @@ static void listen_to_libcurl(void *data, bool on) {
   if (!t->traces) curl_easy_setopt(t->easy, CURLOPT_VERBOSE, on ? 1L : 0L);
 }
 
+/* libcurl tries again, on another connection. Before 8.17.0 it counts that as
+** long as the handle exists, and fails at the sixth time. */
+static void note_repetition(cw_transfer *t) {
+  t->worn |= t->connected && cw_quirk_is_active(CW_QUIRK_REPETITIONS);
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
 ** taken for the answer. */
@@ -662,7 +673,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   (void)local_ip;
   cw_transfer *t = data;
   if (is_over(t)) return CURL_PREREQFUNC_ABORT;
-  if (t->response->final) return not_twice(t);
+  if (is_repeated_in_body(t)) return not_twice(t);
   if (passes_proxy(t, port))
     return refuse_connection(t, CW_ERR_PROXY,
                              "libcurl did not connect to the proxy");
@@ -682,7 +693,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
     cw_transfer_forbid_reuse(t); /* else, over HTTP/2, it would be kept */
     return CURL_PREREQFUNC_ABORT;
   }
-  t->worn |= t->connected; /* libcurl tries again, on another connection */
+  note_repetition(t);
   /* What it said before, of that one or of dead ones that it has closed for
   ** this transfer, explains nothing that comes now. */
   t->detail[0] = '\0';

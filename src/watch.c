@@ -89,11 +89,8 @@ static bool make_dirty(cw_watch *w, cw_watched *d, int fd) {
   return true;
 }
 
-bool cw_watch_set(cw_watch *w, int fd, short events) {
-  cw_watched *d = entry(w, fd);
-  if (!d) return false;
+static bool poll_for(cw_watch *w, cw_watched *d, int fd, short events) {
   d->events = events;
-  d->skips_writable = false;
   /* not held: the resolver's own, which closes it without a word */
   if (!events && !d->held) d->stale = true;
   if (!make_dirty(w, d, fd)) return false;
@@ -103,21 +100,49 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
 }
 
 bool cw_watch_waits_for(const cw_watch *w, int fd) {
-  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].events;
+  return fd >= 0 && (size_t)fd < w->table_size &&
+         (w->table[fd].events | w->table[fd].skipped);
+}
+
+bool cw_watch_set(cw_watch *w, int fd, short events) {
+  cw_watched *d = entry(w, fd);
+  if (!d) return false;
+  d->skipped = 0;
+  return poll_for(w, d, fd, events);
+}
+
+static short skipped(const cw_watch *w, int fd) {
+  return fd >= 0 && (size_t)fd < w->table_size ? w->table[fd].skipped : 0;
+}
+
+/* An event that is skipped is one that libcurl wants. */
+static void skip(cw_watch *w, int fd, short event, bool on) {
+  if (fd < 0 || (size_t)fd >= w->table_size) return;
+  cw_watched *d = &w->table[fd];
+  if (!((on ? d->events : d->skipped) & event)) return;
+  d->skipped = (short)(d->skipped ^ event);
+  poll_for(w, d, fd, (short)(d->events ^ event));
 }
 
 bool cw_watch_skips_writable(const cw_watch *w, int fd) {
-  return fd >= 0 && (size_t)fd < w->table_size && w->table[fd].skips_writable;
+  return skipped(w, fd) & POLLOUT;
 }
 
-void cw_watch_skip_writable(cw_watch *w, int fd, bool skip) {
-  if (fd < 0 || (size_t)fd >= w->table_size) return;
-  short events = w->table[fd].events;
-  if (w->table[fd].skips_writable == skip || (skip && !(events & POLLOUT)))
-    return;
-  events = (short)(skip ? events & ~POLLOUT : events | POLLOUT);
-  cw_watch_set(w, fd, events);
-  w->table[fd].skips_writable = skip;
+void cw_watch_skip_writable(cw_watch *w, int fd, bool on) {
+  skip(w, fd, POLLOUT, on);
+}
+
+bool cw_watch_skips_readable(const cw_watch *w, int fd) {
+  return skipped(w, fd) & POLLIN;
+}
+
+void cw_watch_skip_readable(cw_watch *w, int fd, bool on) {
+  skip(w, fd, POLLIN, on);
+}
+
+bool cw_watch_wants_readable(const cw_watch *w, int fd) {
+  if (fd < 0 || (size_t)fd >= w->table_size) return false;
+  return (w->table[fd].events | w->table[fd].skipped) & POLLIN;
 }
 
 static void forget_name(cw_watch *w, int fd) {
@@ -192,8 +217,6 @@ void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {
   if (at) w->table[at - 1].talks = talks;
 }
 
-/* Of HTTP/2 in TLS: libcurl takes an end that is said (by close_notify) for no
-** end (cf_h2_is_alive: it reads 0 bytes). */
 static bool ended(int fd) {
   struct pollfd p = {.fd = fd, .events = POLLRDHUP};
   return poll(&p, 1, 0) > 0;
@@ -205,10 +228,14 @@ static bool silent(int fd) {
          (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread) {
+bool cw_watch_is_silent(const cw_watch *w, uint64_t name, bool unread) {
   int at = find(w, name);
-  if (!at) return true;
-  return w->table[at - 1].talks ? !ended(at - 1) : !unread && silent(at - 1);
+  return !at || w->table[at - 1].talks || (!unread && silent(at - 1));
+}
+
+bool cw_watch_has_ended(const cw_watch *w, uint64_t name) {
+  int at = find(w, name);
+  return at && w->table[at - 1].talks && ended(at - 1);
 }
 
 bool cw_watch_is_nameless(const cw_watch *w, int fd) {
@@ -251,7 +278,8 @@ bool cw_watch_unhold(cw_watch *w, int fd) {
   if (!d || !d->held) return false;
   forget_name(w, fd);
   leave_epoll(w, fd);
-  d->held = d->skips_writable = d->closing = false;
+  d->held = d->closing = false;
+  d->skipped = 0;
   d->stale = true;
   w->held--;
   return true;

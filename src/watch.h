@@ -14,23 +14,23 @@
 
 /* One a descriptor number. */
 typedef struct cw_watched {
-  short events;        /* POLLIN, POLLOUT: what is wanted; 0: nothing */
-  short registered;    /* what epoll was told */
-  bool stale;          /* closed since: epoll has forgotten it */
-  bool dirty;          /* in the list of those to tell epoll about */
-  bool held;           /* a socket that libcurl was given */
-  bool skips_writable; /* POLLOUT is wanted but not polled for */
-  bool talks;          /* of HTTP/2: something may come on it at any time */
-  bool closing;        /* of a connection that libcurl wants to close */
-  bool queued;         /* in the chain of those that are to be ended */
-  int next_closing;    /* 1 + the next in that chain; 0: none */
-  unsigned users;      /* transfers that use its connection ... */
-  const void *user;    /* ... and the last one that took it */
-  int at;              /* 1 + its place in the poll set; 0: not there */
-  int next;            /* 1 + the next in the same place of 'named'; 0: none */
-  uint64_t name;       /* of a held one: its connection; 0: not known */
-  uint64_t owner;      /* of its connection; 0: any request may use it */
-  int64_t last_input;  /* when it last became readable */
+  short events;       /* POLLIN, POLLOUT: what is wanted; 0: nothing */
+  short registered;   /* what epoll was told */
+  bool stale;         /* closed since: epoll has forgotten it */
+  bool dirty;         /* in the list of those to tell epoll about */
+  bool held;          /* a socket that libcurl was given */
+  short skipped;      /* events that are wanted but not polled for */
+  bool talks;         /* of HTTP/2: something may come on it at any time */
+  bool closing;       /* of a connection that libcurl wants to close */
+  bool queued;        /* in the chain of those that are to be ended */
+  int next_closing;   /* 1 + the next in that chain; 0: none */
+  unsigned users;     /* transfers that use its connection ... */
+  const void *user;   /* ... and the last one that took it */
+  int at;             /* 1 + its place in the poll set; 0: not there */
+  int next;           /* 1 + the next in the same place of 'named'; 0: none */
+  uint64_t name;      /* of a held one: its connection; 0: not known */
+  uint64_t owner;     /* of its connection; 0: any request may use it */
+  int64_t last_input; /* when it last became readable */
   ino_t inode;
 } cw_watched;
 
@@ -75,6 +75,11 @@ int cw_watch_drop_use(cw_watch *w, uint64_t name, const void *user);
 /* Sets whether POLLOUT of 'fd' is left out although libcurl wants it.
 ** cw_watch_set cancels this. */
 void cw_watch_skip_writable(cw_watch *w, int fd, bool skip);
+/* The same for POLLIN. */
+void cw_watch_skip_readable(cw_watch *w, int fd, bool skip);
+bool cw_watch_skips_readable(const cw_watch *w, int fd);
+/* Whether libcurl wants to know that 'fd' is readable. */
+bool cw_watch_wants_readable(const cw_watch *w, int fd);
 bool cw_watch_skips_writable(const cw_watch *w, int fd);
 
 /* 'fd' is a socket that libcurl holds from now on, or no longer. */
@@ -100,10 +105,12 @@ bool cw_watch_is_nameless(const cw_watch *w, int fd);
 ** that arrive, and only the end of the connection is checked here. */
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks);
 
-/* A request takes the connection. 'unread': its TLS layer holds unread bytes.
-** False: bytes or the end of the connection have come before the request was
-** sent. */
-bool cw_watch_untouched(const cw_watch *w, uint64_t name, bool unread);
+/* Whether nothing has come on an idle connection of HTTP/1, its end included.
+** 'unread': its TLS layer holds unread bytes. True for HTTP/2, and for a
+** connection that is not known. */
+bool cw_watch_is_silent(const cw_watch *w, uint64_t name, bool unread);
+/* Whether an idle connection of HTTP/2 has ended. */
+bool cw_watch_has_ended(const cw_watch *w, uint64_t name);
 
 /* 'fd' may have been closed by libcurl without a word. */
 void cw_watch_doubt(cw_watch *w, int fd);

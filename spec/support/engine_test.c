@@ -803,6 +803,27 @@ static void watch_many(bool epoll) {
   end_watching(&t);
 }
 
+/* An event that is skipped is wanted again after that, or when it is set. */
+static void watch_skips(bool epoll) {
+  watching t;
+  begin_watching(&t, epoll);
+  fill(t.write_end);
+  CHECK(cw_watch_set(&t.w, t.read_end, POLLIN));
+  cw_watch_skip_readable(&t.w, t.read_end, true);
+  CHECK(cw_watch_skips_readable(&t.w, t.read_end));
+  CHECK(cw_watch_wants_readable(&t.w, t.read_end));
+  CHECK(finds_nothing(&t.w));
+  cw_watch_skip_writable(&t.w, t.read_end, true); /* is not wanted */
+  CHECK(!cw_watch_skips_writable(&t.w, t.read_end));
+  cw_watch_skip_readable(&t.w, t.read_end, false);
+  CHECK(finds(&t.w, t.read_end));
+  cw_watch_skip_readable(&t.w, t.read_end, true);
+  CHECK(cw_watch_set(&t.w, t.read_end, POLLIN));
+  CHECK(!cw_watch_skips_readable(&t.w, t.read_end));
+  CHECK(finds(&t.w, t.read_end));
+  end_watching(&t);
+}
+
 static void watch_hangup(bool epoll) {
   watching t;
   begin_watching(&t, epoll);
@@ -824,6 +845,9 @@ static void watch_poll_exchanged(void) { watch_exchanged(false); }
 static void watch_epoll_exchanged(void) { watch_exchanged(true); }
 static void watch_poll_many(void) { watch_many(false); }
 static void watch_epoll_many(void) { watch_many(true); }
+static void watch_poll_skips(void) { watch_skips(false); }
+static void watch_epoll_skips(void) { watch_skips(true); }
+
 static void watch_poll_hangup(void) { watch_hangup(false); }
 static void watch_epoll_hangup(void) { watch_hangup(true); }
 
@@ -1395,6 +1419,8 @@ static const test tests[] = {
   {"watch by epoll tells sockets from others", watch_epoll_exchanged},
   {"watch by poll finds each of many", watch_poll_many},
   {"watch by epoll finds each of many", watch_epoll_many},
+  {"watch by poll skips an event that is wanted", watch_poll_skips},
+  {"watch by epoll skips an event that is wanted", watch_epoll_skips},
   {"watch by poll finds a hang-up", watch_poll_hangup},
   {"watch by epoll finds a hang-up", watch_epoll_hangup},
   {"watch has a descriptor that is readable when it finds", watch_descriptor},
