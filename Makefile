@@ -11,11 +11,6 @@ BUILD ?= build
 CORE ?= curlew/core.so
 LUA ?= lua5.4
 export LUA
-# "5.4" or "5.5", of the interpreter that runs the specs.
-lua_version := $(shell $(LUA) -e 'print(_VERSION:match("%d.%d"))' 2>/dev/null)
-ifeq ($(lua_version),)
-lua_version := $(patsubst lua%,%,$(notdir $(LUA)))
-endif
 PKG_CONFIG ?= pkg-config
 OPTIMIZE ?= -O2 -g
 SANITIZE ?=
@@ -23,13 +18,18 @@ WERROR ?=
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion \
   -Wstrict-prototypes -Wmissing-prototypes -Wvla
-# Lua's and libcurl's names differ between systems: LuaRocks passes its own.
-lua_names := lua$(lua_version) lua-$(lua_version) lua
+# The version of Lua, 5.4 for example; nothing if there is no $(LUA).
+lua_version = $(eval lua_version := $$(shell \
+  $$(LUA) -e 'print((_VERSION:match "%d.%d"))' 2>/dev/null))$(lua_version)
+# LuaRocks passes the directory of Lua's headers.
 ifdef LUA_INCDIR
 lua_cflags := -I$(LUA_INCDIR)
 else
-lua_cflags = $(shell for name in $(lua_names); do \
-  $(PKG_CONFIG) --cflags $$name 2>/dev/null && break; done)
+lua_cflags = $(eval lua_cflags := $$(shell CC="$$(CC)" \
+  PKG_CONFIG="$$(PKG_CONFIG)" script/lua-cflags $$(lua_version)))$(lua_cflags)
+# Why $(LUA) cannot be used; nothing if it can.
+lua_problem = $(if $(lua_version),$(if $(filter 5.4 5.5,$(lua_version)),, \
+  $(LUA) is Lua $(lua_version)),there is no $(LUA))
 endif
 curl_cflags = $(shell $(PKG_CONFIG) --cflags libcurl 2>/dev/null)
 curl_libs = $(shell $(PKG_CONFIG) --libs libcurl 2>/dev/null || echo -lcurl)
@@ -60,8 +60,8 @@ engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
 decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf printable)
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
-# What runs without Lua; the sanitized build has its own.
-programs := engine_test callback_test decoder_test digest_test quirks_test \
+# Programs, not scripts; the sanitized build has its own.
+programs := engine_test callback_test decoder_test digest_test quirks_test host \
   $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
@@ -86,22 +86,30 @@ $(CORE): $(objects)
 	@mkdir -p $(@D)
 	$(link_core) -o $@ $(objects) $(engine_libs)
 
-# What is built for one version of Lua is built anew for another.
-$(BUILD)/lua-version: force
+# Says what is missing before the first object is compiled. The file changes when
+# Lua or libcurl is another one than before, and then all objects are compiled.
+$(BUILD)/requirements: FORCE
 	@mkdir -p $(@D)
-	@echo $(lua_version) | cmp -s - $@ || echo $(lua_version) >$@
-.PHONY: force
+	@problem="$(strip $(lua_problem))"; [ -z "$$problem" ] || { \
+	  echo "curlew needs Lua 5.4 or 5.5, but $$problem: install Lua 5.4 (on" \
+	  "Debian: apt-get install lua5.4 liblua5.4-dev) or name your Lua" \
+	  "(make LUA=...)" >&2; exit 1; }
+	@$(filter-out -MMD -MP,$(compile)) -E -P -o $@.new script/requirements.c
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(BUILD)/src/%.o: src/%.c $(BUILD)/lua-version Makefile
+.PHONY: FORCE
+FORCE:
+
+$(BUILD)/src/%.o: src/%.c $(BUILD)/requirements Makefile
 	@mkdir -p $(@D)
 	$(compile) -fvisibility=hidden -c -o $@ $<
 
-build/spec/posix_support.so: spec/support/posix.c build/lua-version Makefile
+build/spec/posix_support.so: spec/support/posix.c build/requirements Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $<
 
 build/spec/encode_support.so: spec/support/encode.c spec/support/coder.c \
-  spec/support/coder.h build/lua-version Makefile
+  spec/support/coder.h build/requirements Makefile
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -shared -o $@ $(filter %.c,$^) \
 	  $(encoder_libs)
@@ -119,12 +127,16 @@ build/spec/fault.so build/spec/late_recv.so build/spec/eager_input.so: \
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
-# A host of Lua's own: -E, since core.so finds Lua in it.
-build/spec/oom: lua_libs = $(shell for name in $(lua_names); do \
+# Hosts of Lua's own: -E, since core.so finds Lua in them.
+lua_libs = $(shell for name in lua$(lua_version) lua-$(lua_version) lua; do \
   $(PKG_CONFIG) --libs $$name 2>/dev/null && break; done)
-build/spec/oom: spec/support/oom.c build/lua-version Makefile
+build/spec/oom: spec/support/oom.c build/requirements Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -Wl,-E $(lua_libs)
+
+$(BUILD)/spec/host: spec/support/host.c $(BUILD)/requirements Makefile
+	@mkdir -p $(@D)
+	$(filter-out -MMD -MP,$(compile)) -o $@ $< -Wl,-E $(lua_libs) -lpthread
 
 # The programs have objects of their own: the module may be built meanwhile.
 spec_objects = $(patsubst %.c,$(BUILD)/spec/%.o,$(1))
@@ -177,6 +189,20 @@ build/bench/%: bench/%.c Makefile
 -include $(objects:.o=.d) \
   $(wildcard $(BUILD)/spec/*.d $(BUILD)/spec/*/*.d build/spec/*.d build/bench/*.d)
 
+# ---- install it ------------------------------------------------------------
+# Into PREFIX, which DESTDIR precedes: make install DESTDIR=/tmp/x PREFIX=/usr
+PREFIX ?= /usr/local
+DESTDIR ?=
+.PHONY: install install-documents
+install: all ## install into PREFIX (/usr/local), below DESTDIR
+	@[ -n "$(lua_version)" ] || { echo "curlew: there is no $(LUA) that tells" \
+	  "the version of Lua: name yours (make install LUA=...)" >&2; exit 1; }
+	@script/install all "$(DESTDIR)$(PREFIX)" $(lua_version) $(CORE)
+
+# For LuaRocks, which installs the rest by itself.
+install-documents:
+	@script/install documents "$(DOCUMENTS)"
+
 # ---- see it ----------------------------------------------------------------
 .PHONY: demo
 demo: ## install what is missing, build, show what curlew does
@@ -191,13 +217,16 @@ ARGS ?=
 tree := build/tree
 tree_dirs := $(tree)/share/lua/$(lua_version) $(tree)/lib/lua/$(lua_version)
 
+# Specs that build and install curlew run in make test alone.
+but_build := --exclude-tags=build
+
 .PHONY: test stress asan rock support
 test: rock support ## install what is missing and the rock, run the specs
 	@$(if $(ARGS),script/suite $(tree_dirs) $(ARGS), \
 	  script/files $(tree_dirs) build/test)
 
 stress: rock support ## the specs with a collector that never rests
-	@CURLEW_RESTLESS=1 script/files $(tree_dirs) build/stress $(ARGS)
+	@CURLEW_RESTLESS=1 script/files $(tree_dirs) build/stress $(but_build) $(ARGS)
 
 # The same over other transports (spec/support/over.lua), but for what is about
 # plain HTTP or about HTTP/1, and what takes long. HTTP/2 is over TLS always:
@@ -266,7 +295,7 @@ asan: support ## the specs under AddressSanitizer, UBSan and LeakSanitizer
 	  ASAN_OPTIONS=$(asan_options) UBSAN_OPTIONS=print_stacktrace=1 \
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/script/lsan.supp:print_suppressions=0 \
 	  CURLEW_PROGRAMS="$(CURDIR)/$(asan_dir)/spec" \
-	  script/files lua $(asan_dir) build/asan-logs $(ARGS)
+	  script/files lua $(asan_dir) build/asan-logs $(but_build) $(ARGS)
 
 $(asan_lua): $(asan_dir)/unpreload.so Makefile
 	@mkdir -p $(@D)

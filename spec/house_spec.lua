@@ -114,8 +114,8 @@ describe("The house", function()
     local may = {
       check = { core = true }, command = {}, download = { core = true },
       form = { core = true },
-      init = { core = true, download = true, json = true, leaks = true,
-        middleware = true, page = true, request = true, shape = true,
+      init = { download = true, json = true, leaks = true, middleware = true,
+        page = true, request = true, requirements = true, shape = true,
         url = true },
       json = { core = true, tree = true }, leaks = { core = true },
       loop = { check = true, core = true, scheduler = true },
@@ -123,6 +123,7 @@ describe("The house", function()
       map = { check = true, core = true, scheduler = true },
       middleware = { core = true, shape = true }, multipart = { core = true },
       page = { core = true }, request = { command = true, core = true },
+      requirements = {},
       scheduler = { core = true },
       scope = { check = true, core = true, scheduler = true },
       shape = { form = true, multipart = true }, tree = {},

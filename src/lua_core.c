@@ -478,13 +478,31 @@ static void make_module(lua_State *L) {
 
 __attribute__((visibility("default"))) int luaopen_curlew_core(lua_State *L);
 
-int luaopen_curlew_core(lua_State *L) {
+/* luaL_checkversion does not say what to do. It only finds numbers of another
+** size here. */
+static void check_lua(lua_State *L) {
+  int version = (int)lua_version(L), major = version / 100;
+  if (version != LUA_VERSION_NUM)
+    luaL_error(L,
+               "curlew.core was built for Lua %d.%d and cannot run in Lua "
+               "%d.%d: build curlew for this one (make LUA=lua%d.%d)",
+               LUA_VERSION_NUM / 100, LUA_VERSION_NUM % 100, major,
+               version % 100, major, version % 100);
   luaL_checkversion(L);
+}
+
+static void set_up_libcurl(lua_State *L) {
+  const char *wrong = cw_set_up_libcurl();
+  if (wrong)
+    luaL_error(L, "libcurl %s: %s", cw_features_of_libcurl().libcurl, wrong);
+}
+
+int luaopen_curlew_core(lua_State *L) {
+  check_lua(L);
   if (push_loaded(L)) return 1;
   if (cwl_in_finalizer(L)) /* no finalizer would close the engine */
     return luaL_error(L, "curlew cannot be loaded by a finalizer");
-  const char *wrong = cw_set_up_libcurl();
-  if (wrong) return luaL_error(L, "libcurl: %s", wrong);
+  set_up_libcurl(L);
   cw_exchange_watch_exit();
   make_module(L);
   lua_pushvalue(L, -1);

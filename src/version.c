@@ -9,7 +9,8 @@
 const char *cw_set_up_libcurl(void) {
   const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
   if (v->version_num < CW_LIBCURL_LEAST)
-    return "curlew needs libcurl 7.88 or newer";
+    return "curlew needs libcurl 7.88 or newer: install it (on Debian 12 or "
+           "newer: apt-get install libcurl4) or correct LD_LIBRARY_PATH";
   cw_descriptor_fill_stdio();
   CURLcode rc = curl_global_init(CURL_GLOBAL_DEFAULT);
   return rc ? curl_easy_strerror(rc) : NULL;

@@ -13,7 +13,8 @@
 #define CW_LIBCURL_LEAST 0x075800
 
 #if LIBCURL_VERSION_NUM < CW_LIBCURL_LEAST
-#error "curlew needs libcurl 7.88 or newer (Debian: libcurl4-openssl-dev)"
+#error                                                                         \
+  "curlew needs libcurl 7.88 or newer: install it (on Debian 12 or newer: apt-get install libcurl4-openssl-dev)"
 #endif
 
 typedef struct cw_features {

@@ -5,10 +5,11 @@
 --
 -- The module is the default client. What opens a response shapes its arguments
 -- here and ends in a tail call of the core, so that nothing of Lua's runs
--- between the response and its `<close>` variable.
+-- between the response and its `<close>` variable. This file has no syntax that
+-- is newer than Lua 5.1: see curlew.requirements.
 -- SPDX-License-Identifier: MIT
 
-local core = require "curlew.core"
+local core = require "curlew.requirements"
 if core.once.http then return core.once.http end -- loaded before
 local json = require "curlew.json"
 local leaks = require "curlew.leaks"
@@ -113,20 +114,6 @@ function core.methods.request(client, options)
   return open(client, nil, shaped(options, nil, words))
 end
 
--- A body that is cut is a failure as any other: the request may be retried.
-local function fetch(opener, client, url, options)
-  local last, cut
-  repeat
-    local r <close>, err = opener(client, nil, url, options, last)
-    if not r then return nil, err end
-    local body
-    body, cut = r:text()
-    if body then return page.new(r, body) end
-    last = r
-  until not core.retries(r)
-  return nil, cut
-end
-
 --- Fetches a whole response: nothing to close.
 -- @tparam string url
 -- @tparam[opt] table options `method` among them
@@ -134,17 +121,17 @@ end
 -- @treturn error what went wrong
 function http.fetch(url, options)
   if url == http then teach_dot("fetch") end
-  return fetch(open, default, shaped(url, options))
+  return page.fetch(open, default, shaped(url, options))
 end
 
 function core.methods.fetch(client, url, options)
   local words = words_of(client, "fetch")
   if words.chain then
     core.check(client, nil, shaped(url, options, words))
-    return fetch(middleware.open,
+    return page.fetch(middleware.open,
       middleware.call(client, words, encode_json, nil, url, options))
   end
-  return fetch(open, client, shaped(url, options, words))
+  return page.fetch(open, client, shaped(url, options, words))
 end
 
 --- Downloads into a file: under `path` stands what was there, or the whole new

@@ -39,6 +39,24 @@ function page.new(r, body)
   }, Page)
 end
 
+--- Opens a response and reads its whole body. A body that is cut short is a
+-- failure like any other, so the request may be retried.
+-- @tparam function opener opener(client, nil, url, options, last)
+-- @treturn page|nil
+-- @treturn error what went wrong
+function page.fetch(opener, client, url, options)
+  local last, cut
+  repeat
+    local r <close>, err = opener(client, nil, url, options, last)
+    if not r then return nil, err end
+    local body
+    body, cut = r:text()
+    if body then return page.new(r, body) end
+    last = r
+  until not core.retries(r)
+  return nil, cut
+end
+
 --- The values of a field, each line's, as received.
 -- @tparam string name
 -- @treturn string... none when absent

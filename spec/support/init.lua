@@ -189,6 +189,20 @@ function support.program(name)
   return (os.getenv "CURLEW_PROGRAMS" or build .. "/spec") .. "/" .. name
 end
 
+--- Runs spec/support/host.c, a program that embeds Lua; returns its exit code,
+-- stdout and stderr. CURLEW_HOST_CPATH names another build of curlew.
+function support.host(...)
+  local argv = { support.program("host"), ... }
+  argv.stderr = true
+  argv.env = environment { LUA_CPATH = os.getenv "CURLEW_HOST_CPATH" }
+  argv.patience = 300
+  local child <close> = assert(posix.spawn(argv))
+  local out, err, done = child:communicate("", 300)
+  if not done then child:kill("KILL") end
+  local kind, code = child:wait()
+  return done and kind == "exit" and code or kind, out, err
+end
+
 --- Iterates over the tests of a program that lists them: the name of each, and
 -- a function that passes if it does.
 function support.tests(name)
