@@ -918,7 +918,9 @@ static CURLcode undo_once(cw_transfer *t) {
   if (t->fresh && !rc)
     rc = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L);
   if (t->traces && !rc) rc = curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 0L);
-  t->fresh = t->traces = t->zoned = false;
+  if (t->sends_on && !rc)
+    rc = curl_easy_setopt(t->easy, CURLOPT_KEEP_SENDING_ON_ERROR, 0L);
+  t->fresh = t->traces = t->zoned = t->sends_on = false;
   return rc;
 }
 
@@ -995,9 +997,13 @@ bool cw_transfer_return_text(cw_transfer *t) {
   return !t->has_text || drop_text(t) == CURLE_OK;
 }
 
-/* A body without bytes: libcurl sends "Content-Length: 0". */
+/* A body without bytes: libcurl sends "Content-Length: 0". If a refusal comes
+** before libcurl has noticed that nothing is left to send, libcurl 8.14.1 stops
+** sending and closes the connection, unless it may send on. */
 static CURLcode set_empty(cw_transfer *t) {
   CURLcode rc = CURLE_OK;
+  t->sends_on = true;
+  SET(CURLOPT_KEEP_SENDING_ON_ERROR, 1L);
   SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
   SET(CURLOPT_POSTFIELDS, "");
   return rc;

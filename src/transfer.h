@@ -72,6 +72,7 @@ typedef struct cw_transfer {
   bool closes_for_body; /* set only because the body is unsent */
   bool fresh;           /* CURLOPT_FRESH_CONNECT is set */
   bool zoned;           /* CURLOPT_ADDRESS_SCOPE is set */
+  bool sends_on;        /* CURLOPT_KEEP_SENDING_ON_ERROR is set */
   bool exempts_all;     /* CURLOPT_NOPROXY is "*" for one exchange */
   bool traces;          /* CURLOPT_VERBOSE is set */
   bool reports;         /* CURLOPT_NOPROGRESS is 0 */
