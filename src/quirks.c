@@ -26,6 +26,10 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Between two addresses of a host libcurl waits for neither a socket nor "
      "a time.",
      0, RELEASE(8, 4, 0), "address_spec"},
+  [CW_QUIRK_LINE_LIMIT] =
+    {"line_limit",
+     "A header line over libcurl's limit is reported as a lack of memory.", 0,
+     RELEASE(8, 6, 0), "fault_spec"},
   [CW_QUIRK_SOCKET_PAIRS] =
     {"socket_pairs",
      "Socket pairs are made without close-on-exec, so programs that are "
