@@ -57,7 +57,8 @@ link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
 sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
-decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf printable)
+decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf mask \
+  printable quirks)
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
 # Programs, not scripts; the sanitized build has its own.

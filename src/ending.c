@@ -100,14 +100,23 @@ static bool is_made_of_answers(size_t bytes) {
   return false;
 }
 
+/* Whether the bytes that libcurl has written are no regular answers. */
+static bool has_written_more(const cw_ending *e) {
+  size_t written;
+  return cw_tls_watch_written(e->tls, &written) && !is_made_of_answers(written);
+}
+
+bool cw_ending_broke(const cw_ending *e) {
+  return e->deduces && has_written_more(e);
+}
+
 /* Whether libcurl has ended the session by a GOAWAY of its own. That is so if
 ** nothing else explains why the connection is closed, or if the bytes written
 ** are no regular answers. */
 static bool has_broken_session(const cw_ending *e, bool forbidden) {
-  size_t written;
   if (e->kept) return false;
   if (!e->goaway && !forbidden && !cw_tls_watch_notified(e->tls)) return true;
-  return cw_tls_watch_written(e->tls, &written) && !is_made_of_answers(written);
+  return has_written_more(e);
 }
 
 /* libcurl before 8.1.0 takes RST_STREAM with NO_ERROR for a clean end. If the

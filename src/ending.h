@@ -43,6 +43,10 @@ void cw_ending_delivered(cw_ending *e);
 /* Whether the connection ended together with the reset of the stream. */
 bool cw_ending_cut(const cw_ending *e);
 
+/* Whether libcurl has ended the HTTP/2 session because of an error of the peer.
+** Only for a libcurl that does not report it. */
+bool cw_ending_broke(const cw_ending *e);
+
 /* Why a body over HTTP/2 without a declared length is truncated although
 ** libcurl calls the response complete; NULL: it is complete, or the cut cannot
 ** be detected. 'forbidden': the connection was not to be kept. */

@@ -178,6 +178,7 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
   int fd = cw_descriptor(socket(
     address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
   t->no_socket = fd < 0 ? errno : 0;
+  t->opened = true;
   if (fd < 0) {
     e->no_descriptors |= errno == EMFILE || errno == ENFILE;
     return CURL_SOCKET_BAD;

@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mask.h"
 #include "printable.h"
+#include "quirks.h"
 
 /* Whether the same request may succeed when it is simply made again. */
 static const struct {
@@ -68,7 +70,9 @@ void cw_error_from_system(cw_error *e, cw_code code, cw_phase phase,
 }
 
 /* One row a CURLcode that a transfer over http or https can end with (see
-** libcurl-errors(3)); what has no row is 'protocol'. */
+** libcurl-errors(3)); what has no row is 'protocol':
+*CURLE_BAD_CONTENT_ENCODING,
+** too, since libcurl undoes only transfer codings here. */
 static const struct {
   CURLcode curl;
   cw_code code;
@@ -105,7 +109,6 @@ static const struct {
   {CURLE_SSL_INVALIDCERTSTATUS, CW_ERR_TLS},
   {CURLE_SSL_CLIENTCERT, CW_ERR_TLS},
   {CURLE_FILESIZE_EXCEEDED, CW_ERR_TOO_LARGE},
-  {CURLE_BAD_CONTENT_ENCODING, CW_ERR_DECODE},
 };
 
 cw_code cw_error_code(CURLcode curl) {
@@ -130,11 +133,20 @@ static cw_phase phase_of(cw_code code, cw_phase phase) {
   }
 }
 
-/* libcurl has its own limits of one line, and calls them "out of memory". */
-static const char *line_too_long(CURLcode curl, cw_phase phase,
-                                 const char *detail) {
-  if (curl == CURLE_OUT_OF_MEMORY && phase == CW_PHASE_HEADERS)
-    return "a header line is over libcurl's limit of 100 KiB";
+/* libcurl 8.6.0 and later; older headers do not know the name. */
+static const CURLcode TOO_LARGE = (CURLcode)100;
+
+/* libcurl has limits of its own for one line. A header line over its limit is
+** reported as a lack of memory before libcurl 8.6.0. */
+static bool is_over_limit(CURLcode curl, cw_phase phase) {
+  return curl == TOO_LARGE ||
+         (curl == CURLE_OUT_OF_MEMORY && phase == CW_PHASE_HEADERS &&
+          cw_quirk_is_active(CW_QUIRK_LINE_LIMIT));
+}
+
+/* The same where the text of an older libcurl is the only sign. */
+static const char *limit_in_words(const char *detail) {
+  if (!cw_quirk_is_active(CW_QUIRK_LINE_LIMIT)) return NULL;
   if (strstr(detail, "nghttp2_session_mem_recv() returned -902"))
     return "headers of HTTP/2 are over libcurl's limit of 128 KiB";
   if (strcmp(detail, "Out of memory in chunked-encoding") == 0)
@@ -142,23 +154,27 @@ static const char *line_too_long(CURLcode curl, cw_phase phase,
   return NULL;
 }
 
-static bool unsupported(const char *detail) {
-  return strncmp(detail, "Unsupported proxy", 17) == 0;
+static const char *line_too_long(CURLcode curl, cw_phase phase,
+                                 const char *detail) {
+  if (!is_over_limit(curl, phase)) return limit_in_words(detail);
+  if (phase == CW_PHASE_BODY)
+    return "a trailer line is over libcurl's limit of 4 KiB";
+  return "a header line is over libcurl's limit of 100 KiB";
 }
 
-/* A proxy of the environment that libcurl cannot use: it would print all of its
-** url, with the password in it. */
-static const char *without_url(const char *detail) {
-  if (!unsupported(detail)) return detail;
-  return "the environment's proxy is no url of a known scheme";
-}
-
-/* A stream ends so when the peer breaks the rules, whoever says so first (RFC
-** 9113 section 7); with the other codes the peer gives it up. */
-static bool breaks_rules(const char *detail) {
-  static const char *const names[] = {"PROTOCOL_ERROR", "FLOW_CONTROL_ERROR",
-                                      "STREAM_CLOSED", "FRAME_SIZE_ERROR",
-                                      "COMPRESSION_ERROR"};
+/* The reasons for which a peer gives up a stream that breaks no rule (RFC 9113
+** section 7). libcurl reports the reason of a reset in its text alone, where
+** every release writes these names. */
+static bool gives_up(const char *detail) {
+  static const char *const names[] = {"NO_ERROR",
+                                      "INTERNAL_ERROR",
+                                      "SETTINGS_TIMEOUT",
+                                      "REFUSED_STREAM",
+                                      "CANCEL",
+                                      "CONNECT_ERROR",
+                                      "ENHANCE_YOUR_CALM",
+                                      "INADEQUATE_SECURITY",
+                                      "HTTP_1_1_REQUIRED"};
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (strstr(detail, names[i])) return true;
   return false;
@@ -169,24 +185,39 @@ bool cw_error_is_no_tls(const char *detail) {
   return strstr(detail, "wrong version number") != NULL;
 }
 
-/* What libcurl tells by its words alone. */
-static cw_code code_in_words(CURLcode curl, cw_phase phase,
-                             const char *detail) {
-  /* a malformed chunk is a "receive error" */
-  if (curl == CURLE_RECV_ERROR && strstr(detail, "chunked-encoding"))
-    return CW_ERR_PROTOCOL;
-  if (curl == CURLE_HTTP2_STREAM && breaks_rules(detail))
-    return CW_ERR_PROTOCOL;
-  if (strstr(detail, "nghttp2_session_mem_recv() returned"))
-    return CW_ERR_PROTOCOL;
+/* Whether libcurl received bytes that it could not make sense of. It reports
+** this as a "receive error", as it does for a broken connection. */
+static bool is_senseless(CURLcode curl, const char *detail,
+                         const cw_facts *facts) {
+  if (curl != CURLE_RECV_ERROR || facts->socket || facts->tls) return false;
+  return facts->http2 ? *detail && !facts->repeated : facts->chunked;
+}
+
+/* The code of a failed HTTP/2 stream or session. libcurl writes a text only if
+** it ends the session because of an error. */
+static cw_code code_of_http2(CURLcode curl, const char *detail,
+                             const cw_facts *facts) {
+  bool broken = (curl == CURLE_HTTP2_STREAM && !gives_up(detail)) ||
+                (curl == CURLE_HTTP2 && *detail) ||
+                (curl == CURLE_PARTIAL_FILE && facts->goaway) ||
+                curl == CURLE_GOT_NOTHING; /* before libcurl 8.1.0 */
+  return broken ? CW_ERR_PROTOCOL : cw_error_code(curl);
+}
+
+static cw_code code_of(CURLcode curl, cw_phase phase, const char *detail,
+                       const cw_facts *facts) {
+  bool broken = curl == CURLE_RECV_ERROR || curl == CURLE_SEND_ERROR;
+  cw_code code = cw_error_code(curl);
+  /* since TLS 1.3 a server judges our certificate after the handshake */
+  if (broken && facts->alert && phase != CW_PHASE_BODY) return CW_ERR_TLS;
+  if (is_senseless(curl, detail, facts)) return CW_ERR_PROTOCOL;
+  if (facts->http2) code = code_of_http2(curl, detail, facts);
   /* a connection of HTTP/2 that ends before there is any response */
   if (curl == CURLE_PARTIAL_FILE && phase == CW_PHASE_HEADERS)
     return CW_ERR_CLOSED;
-  /* since TLS 1.3 a server judges our certificate after the handshake */
-  if ((curl == CURLE_RECV_ERROR || curl == CURLE_SEND_ERROR) &&
-      phase != CW_PHASE_BODY && strstr(detail, " alert "))
-    return CW_ERR_TLS;
-  return cw_error_code(curl);
+  /* codes for the same failure vary, the phase does not */
+  if (code == CW_ERR_PROTOCOL && phase == CW_PHASE_TLS) return CW_ERR_TLS;
+  return code;
 }
 
 #define CW_ONLY_ONCE                                                           \
@@ -218,6 +249,7 @@ static const struct {
    "the proxy did not answer CONNECT in time"},
   {"Proxy CONNECT aborted",
    "the proxy closed the connection without an answer to CONNECT"},
+  {"Unsupported proxy", "the environment's proxy is no url of a known scheme"},
   {"thread failed to start",
    "the host name cannot be looked up: no thread could be started"},
 };
@@ -228,34 +260,40 @@ static const char *better_words(const char *detail) {
   return NULL;
 }
 
-static const char *words_for(CURLcode curl, const char *detail) {
+static const char *words_for(CURLcode curl, const char *detail, bool http2) {
   const char *words = better_words(detail);
   if (curl == CURLE_HTTP2 && !*detail)
     return "the server has given the HTTP/2 connection up";
+  if (http2 && curl == CURLE_GOT_NOTHING)
+    return "the server has broken the rules of HTTP/2";
   if (curl == CURLE_SEND_FAIL_REWIND) return CW_ONLY_ONCE;
   if (curl == CURLE_GOT_NOTHING)
     return "the connection was closed before a response was received";
   if (curl == CURLE_SSL_CONNECT_ERROR && is_cut(detail))
     return "the connection was closed during the TLS handshake";
   if (words) return words;
-  return *detail ? without_url(detail) : curl_easy_strerror(curl);
+  return *detail ? detail : curl_easy_strerror(curl);
 }
 
 void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
-                        const char *detail) {
-  cw_code code = code_in_words(curl, phase, detail);
+                        const char *detail, const cw_facts *facts) {
+  static const cw_facts none;
+  char masked[CW_ERROR_TEXT];
+  cw_code code = code_of(curl, phase, detail, facts ? facts : &none);
   const char *limit = line_too_long(curl, phase, detail);
+  cw_mask(masked, sizeof masked, detail, strlen(detail));
   if (limit) cw_error_set(e, CW_ERR_TOO_LARGE, phase, "%s", limit);
   /* the one argument that is not ours: a trailer or first header line */
-  if (curl == CURLE_BAD_FUNCTION_ARGUMENT && phase != CW_PHASE_REQUEST)
+  if (curl == CURLE_BAD_FUNCTION_ARGUMENT && phase >= CW_PHASE_HEADERS)
     cw_error_set(e, code, phase, "a header line cannot be read");
-  cw_error_set(e, code, phase_of(code, phase), "%s", words_for(curl, detail));
+  cw_error_set(e, code, phase_of(code, phase), "%s",
+               words_for(curl, masked, facts && facts->http2));
   e->curl = curl;
 }
 
 void cw_error_add_system(cw_error *e, int number) {
-  static const char vague[] = "Couldn't connect to server";
-  char text[128], *at = strstr(e->text, vague);
+  char text[128], *at = strstr(e->text, "Couldn't connect to server");
+  if (!at) at = strstr(e->text, "Could not connect to server");
   if (!at || number == 0) return;
   snprintf(at, sizeof e->text - (size_t)(at - e->text), "%s",
            strerror_r(number, text, sizeof text));
@@ -289,17 +327,18 @@ static const char *proxy_words(const char *detail) {
     return "the proxy does not speak TLS on this port (http:// instead of "
            "https://?)";
   const char *words = better_words(detail);
-  return words ? words : without_url(detail);
+  return words ? words : detail;
 }
 
 void cw_error_from_proxy(cw_error *e, CURLcode curl, cw_phase phase,
                          const char *detail, int answer) {
   if (e->code != CW_OK) return;
+  char masked[CW_ERROR_TEXT];
   if (phase != CW_PHASE_RESOLVE) phase = CW_PHASE_CONNECT;
+  cw_mask(masked, sizeof masked, detail, strlen(detail));
   cw_error_set(e, CW_ERR_PROXY, phase, "%s",
-               *detail ? proxy_words(detail) : curl_easy_strerror(curl));
+               *detail ? proxy_words(masked) : curl_easy_strerror(curl));
   e->curl = curl;
-  if (unsupported(detail)) e->retryable = false;
   if (answer >= 300) e->retryable = cw_status_retryable(answer);
 }
 

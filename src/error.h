@@ -60,13 +60,26 @@ __attribute__((format(printf, 4, 5)))
 void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
                   ...);
 
-/* Fills in 'e' from what libcurl says of a transfer; 'detail' is its error
-** buffer, "" when it wrote nothing. */
-void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
-                        const char *detail);
+/* What is known of a failed transfer besides its CURLcode. */
+typedef struct cw_facts {
+  bool http2;    /* its connection speaks HTTP/2 */
+  bool chunked;  /* its body comes in chunks */
+  bool repeated; /* libcurl has sent the request on several connections */
+  bool socket;   /* a system call on its socket has failed */
+  bool tls;      /* its TLS connection has failed */
+  bool alert;    /* ... by an alert of the peer */
+  bool goaway;   /* libcurl has ended the HTTP/2 session because of an error */
+} cw_facts;
 
-/* Replaces the words "Couldn't connect to server" of libcurl by the reason of
-** the system, if 'number' (errno) is known. */
+/* Fills in 'e' from what libcurl says of a transfer; 'detail' is its error
+** buffer, "" when it wrote nothing. The code, the phase and 'retryable' follow
+** from 'curl', 'phase' and 'facts' (NULL: nothing is known). The text decides
+** only between reasons for which there is no other sign (see gives_up). */
+void cw_error_from_curl(cw_error *e, CURLcode curl, cw_phase phase,
+                        const char *detail, const cw_facts *facts);
+
+/* Replaces libcurl's vague words for a failed connect by the reason of the
+** system, if 'number' (errno) is known. */
 void cw_error_add_system(cw_error *e, int number);
 
 /* The error of a failed call that needed a descriptor: out of descriptors, or

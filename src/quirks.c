@@ -49,6 +49,10 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
   [CW_QUIRK_READS_PAUSED] =
     {"reads_paused", "A paused transfer reads on, up to 64 MiB, and fails.",
      RELEASE(8, 5, 0), RELEASE(8, 6, 0), "paused_spec"},
+  [CW_QUIRK_LINE_LIMIT] =
+    {"line_limit",
+     "A header line over libcurl's limit is reported as a lack of memory.", 0,
+     RELEASE(8, 6, 0), "fault_spec"},
   [CW_QUIRK_SOCKET_PAIRS] =
     {"socket_pairs",
      "Socket pairs are made without close-on-exec, so programs that are "

@@ -171,6 +171,10 @@ bool cw_response_open_ended(const cw_response *r) {
   return r->length < 0 && !bodiless(r->status) && !framing_of(r).chunked;
 }
 
+bool cw_response_chunked(const cw_response *r) {
+  return r->length < 0 && !bodiless(r->status) && framing_of(r).chunked;
+}
+
 bool cw_response_coded(const cw_response *r) {
   static const cw_text name = {"content-encoding", 16};
   size_t count = cw_headers_count(r->headers);

@@ -53,6 +53,9 @@ const char *cw_response_framing(const cw_response *r, bool *doubtful);
 ** A response to HEAD has no body, whatever its fields are. */
 bool cw_response_open_ended(const cw_response *r);
 
+/* Whether the body of the final response comes in chunks. */
+bool cw_response_chunked(const cw_response *r);
+
 /* Whether its Content-Encoding names anything that changes the body. */
 bool cw_response_coded(const cw_response *r);
 

@@ -51,6 +51,13 @@ static const char *trusted(const cw_settings *own,
   return cw_pem_is(ca) ? "those given as tls.ca" : ca;
 }
 
+/* libcurl 8.22 has the second code for a certificate or key that is unusable.
+ */
+static bool is_about_identity(const cw_error *e) {
+  return e->curl == CURLE_SSL_CERTPROBLEM ||
+         e->curl == CURLE_BAD_FUNCTION_ARGUMENT;
+}
+
 static const char *about_identity(const cw_error *e, const cw_settings *own,
                                   const cw_settings *defaults) {
   const char *key = cw_settings_text_of(own, defaults, CW_OPT_TLS_KEY);
@@ -86,7 +93,7 @@ void cw_tls_explain(cw_error *e, long verified, const cw_settings *own,
   else if (e->curl == CURLE_SSL_CACERT_BADFILE)
     snprintf(e->text, sizeof e->text, "no certificate can be read from %.200s",
              trusted(own, defaults));
-  else if (e->curl == CURLE_SSL_CERTPROBLEM)
+  else if (is_about_identity(e))
     snprintf(e->text, sizeof e->text, "%s", about_identity(e, own, defaults));
   else if (e->curl == CURLE_SSL_PINNEDPUBKEYNOTMATCH)
     snprintf(e->text, sizeof e->text,

@@ -22,6 +22,8 @@ struct cw_tls_watch {
   unsigned refs;
   bool http2;
   bool notified;
+  bool alerted;    /* the peer has sent an alert that reports an error */
+  bool failed;     /* the peer or OpenSSL has */
   bool delays;     /* the end is reported late */
   bool delayed;    /* and it was */
   bool ended;      /* the connection has ended, and libcurl may not know */
@@ -87,6 +89,13 @@ static void see_header(cw_tls_watch *w, bool writes, const uint8_t *header) {
   if (!w->inner) see_type(w, writes, header[0]);
 }
 
+static void see_alert(cw_tls_watch *w, bool writes, uint8_t what) {
+  bool error = what != SSL_AD_CLOSE_NOTIFY && what != SSL_AD_USER_CANCELLED;
+  if (!writes) w->notified |= what == SSL_AD_CLOSE_NOTIFY;
+  if (!writes) w->alerted |= error;
+  w->failed |= error;
+}
+
 static void on_message(int writes, int version, int type, const void *bytes,
                        size_t n, SSL *ssl, void *data) {
   (void)version, (void)ssl;
@@ -96,8 +105,8 @@ static void on_message(int writes, int version, int type, const void *bytes,
     see_header(w, writes, b);
   else if (type == SSL3_RT_INNER_CONTENT_TYPE && n == 1)
     see_type(w, writes, b[0]);
-  else if (type == SSL3_RT_ALERT && n == 2 && !writes)
-    w->notified |= b[1] == SSL_AD_CLOSE_NOTIFY;
+  else if (type == SSL3_RT_ALERT && n == 2)
+    see_alert(w, writes, b[1]);
 }
 
 /* The end of the connection ----------------------------------------------- */
@@ -263,6 +272,10 @@ void cw_tls_watch_drop_call(cw_tls_watch *w, const void *data) {
 void cw_tls_watch_delivered(cw_tls_watch *w) { w->unread = 0; }
 
 bool cw_tls_watch_notified(const cw_tls_watch *w) { return w->notified; }
+
+bool cw_tls_watch_alerted(const cw_tls_watch *w) { return w->alerted; }
+
+bool cw_tls_watch_failed(const cw_tls_watch *w) { return w->failed; }
 
 bool cw_tls_watch_delayed(const cw_tls_watch *w) { return w->delayed; }
 

@@ -39,6 +39,13 @@ void cw_tls_watch_delivered(cw_tls_watch *w);
 /* Whether the peer has sent a close_notify. */
 bool cw_tls_watch_notified(const cw_tls_watch *w);
 
+/* Whether the peer has ended the connection by an alert that reports an error.
+ */
+bool cw_tls_watch_alerted(const cw_tls_watch *w);
+
+/* Whether TLS has failed: either side has sent such an alert. */
+bool cw_tls_watch_failed(const cw_tls_watch *w);
+
 /* Whether the end of the connection came directly after the last record. */
 bool cw_tls_watch_delayed(const cw_tls_watch *w);
 

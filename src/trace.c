@@ -6,54 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "mask.h"
 #include "printable.h"
 
 enum { LONGEST = 1024 }; /* of a line that is written */
-
-/* What libcurl says by itself may hold anything, a url's password or a header
-** of HTTP/2 too: only what begins so is passed on. */
-static const char *const known[] = {
-  "  Trying ",
-  "Trying ",
-  "Connected to ",
-  "Connection ",
-  "Re-using ",
-  "Closing ",
-  "Could not resolve ",
-  "connect to ",
-  "Failed to connect ",
-  "ALPN",
-  "TLS",
-  "SSL",
-  " subject: ",
-  " start date: ",
-  " expire date: ",
-  " issuer: ",
-  " subjectAltName: ",
-  " SSL ",
-  " CAfile: ",
-  " CApath: ",
-  "Server certificate:",
-  "Using HTTP2",
-  "Using Stream ID",
-  "Recv failure: ",
-  "Send failure: ",
-  "OpenSSL ",
-  "Operation timed out ",
-  "Mark bundle ",
-  "We are completely uploaded",
-  "HTTP error before end of send",
-  "Done waiting for 100-continue",
-  "Empty reply from server",
-};
-
-static bool passes(cw_text line) {
-  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-    size_t n = strlen(known[i]);
-    if (line.length >= n && memcmp(line.bytes, known[i], n) == 0) return true;
-  }
-  return false;
-}
 
 /* One line in one call: others may write there too. What cannot be written is
 ** lost. */
@@ -71,6 +27,29 @@ static void put(int fd, char sign, cw_text text, const char *more) {
 static bool secret(const cw_request *r, cw_text name) {
   return cw_settings_secret(&r->own, r->defaults, name) ||
          cw_text_is(name, "set-cookie");
+}
+
+/* A text of libcurl may hold a header line (HTTP/2: "[1] [cookie: a=b]"). Shows
+** the line up to the colon behind the name of a secret header. */
+static bool put_secret_field(int fd, const cw_request *r, cw_text line) {
+  size_t name = 0; /* where the name before a colon begins */
+  for (size_t i = 0; i < line.length; i++) {
+    bool colon = line.bytes[i] == ':' && i > name;
+    if (colon && secret(r, (cw_text){line.bytes + name, i - name})) {
+      put(fd, '*', (cw_text){line.bytes, i + 1}, " ***");
+      return true;
+    }
+    if (!cw_mask_is_name(line.bytes[i])) name = i + 1;
+  }
+  return false;
+}
+
+/* What libcurl does, in its own words: any of them may hold a secret. */
+static void put_text(int fd, const cw_request *r, cw_text line) {
+  char shown[LONGEST + 32];
+  if (put_secret_field(fd, r, line)) return;
+  size_t n = cw_mask(shown, sizeof shown, line.bytes, line.length);
+  put(fd, '*', (cw_text){shown, n}, "");
 }
 
 /* "GET /path?query HTTP/1.1" without what the query says. */
@@ -137,7 +116,7 @@ void cw_trace_write(int fd, const cw_request *r, curl_infotype type,
   case CURLINFO_TEXT:
     while (text.length && text.bytes[text.length - 1] == '\n')
       text.length--;
-    if (passes(text)) put(fd, '*', text, "");
+    put_text(fd, r, text);
     break;
   case CURLINFO_HEADER_OUT:
     put_head(fd, r, '>', (cw_text){data, n});

@@ -23,6 +23,7 @@ enum {
   DRAIN_PLAIN = 64 * 1024, /* a TLS connection is dearer to make anew */
   DRAIN_TLS = 256 * 1024,
   INTERIM_MAX = 32, /* 1xx responses before a final one */
+  LINES_MAX = 5000, /* header lines; libcurl 8.14 has this limit */
   /* A piece of 64 KiB goes out as one chunk: libcurl keeps 12 bytes for what
   ** stands around it. */
   UPLOAD_BUFFER = 64 * 1024 + 12,
@@ -79,10 +80,26 @@ static bool is_open_ended(const cw_transfer *t) {
          strcmp(cw_request_method(t->request), "HEAD") != 0;
 }
 
+/* The errno of the last call on a socket that failed, of whichever transfer of
+** this handle. */
+static int system_error(const cw_transfer *t) {
+  long number = 0;
+  curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
+  return (int)number;
+}
+
+/* libcurl reports a malformed chunk and a broken connection by the same code.
+** The errno shows which it was, if the one from before is known. */
+static void note_chunks(cw_transfer *t) {
+  t->chunked = cw_response_chunked(t->response);
+  if (t->chunked) t->errno_before = system_error(t);
+}
+
 static void make_final(cw_transfer *t) {
   t->response->final = true;
   t->response->length = declared_length(t);
   if (t->ending.tls) cw_ending_final(&t->ending, is_open_ended(t));
+  note_chunks(t);
   t->body->coded = t->decode && cw_response_coded(t->response);
 }
 
@@ -267,6 +284,8 @@ static bool take_status(cw_transfer *t, cw_text line) {
 static bool take_line(cw_transfer *t, cw_text line) {
   if (!t->in_block && !t->response->final) return take_status(t, line);
   cw_headers *fields = fields_for(t);
+  if (++t->header_lines > LINES_MAX)
+    return refuse(t, CW_ERR_TOO_LARGE, "more than 5,000 header lines");
   return fields && add_line(t, fields, line);
 }
 
@@ -1109,13 +1128,14 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   bool sends = t->content->kind != CW_CONTENT_NONE;
   t->expecting = sends ? &request->own : NULL;
   t->done_as = CW_BY_EAGER;
-  t->header_bytes = t->interim = t->headers_before = 0;
+  t->header_bytes = t->header_lines = t->interim = t->headers_before = 0;
   t->connects_before = t->sent_before = 0;
   t->drained = 0;
   t->tunnel = (cw_tunnel){0};
   t->deadline = t->eager = t->look_at = 0;
   t->socket = CURL_SOCKET_BAD;
-  t->no_socket = 0;
+  t->no_socket = t->errno_before = 0;
+  t->opened = t->chunked = false;
   t->https = request->url->https;
   t->host = request->url;
   t->decode =
@@ -1125,7 +1145,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->idle_us = microseconds(request, CW_OPT_TIMEOUT_IDLE);
   t->http1 = only_http1(request) || !t->https;
   CURLcode rc = set_all(t, request);
-  if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail);
+  if (rc) cw_error_from_curl(error, rc, CW_PHASE_REQUEST, t->detail, NULL);
   return rc == CURLE_OK;
 }
 
@@ -1259,8 +1279,10 @@ cw_phase cw_transfer_phase(const cw_transfer *t) {
   return t->https && has_peer(t) ? CW_PHASE_TLS : CW_PHASE_CONNECT;
 }
 
-/* libcurl says whom it could not connect to; of a proxy of the environment's
-** nothing else is known. A name that is not ASCII is said in another form. */
+/* libcurl before 8.7.0 does not report whether it uses a proxy of the
+** environment. Its text names the host that it could not connect to; a name
+*that
+** is not ASCII has another form there. */
 static bool names_another_host(const cw_transfer *t) {
   static const char words[] = "Failed to connect to ";
   char host[256];
@@ -1274,28 +1296,39 @@ static bool names_another_host(const cw_transfer *t) {
          t->detail[n + length] != ' ';
 }
 
+/* Whether the connection that failed was one to a proxy. */
+static bool uses_proxy(const cw_transfer *t, CURLcode rc) {
+  const CURLINFO USED_PROXY = (CURLINFO)(CURLINFO_LONG + 66); /* 8.7.0 */
+  long used = 0;
+  if (t->proxy != CW_PROXY_MAYBE) return t->proxy != CW_PROXY_NONE;
+  if (!cw_route_environment()) return false;
+  if (curl_easy_getinfo(t->easy, USED_PROXY, &used) == CURLE_OK) return used;
+  return rc != CURLE_COULDNT_CONNECT || names_another_host(t);
+}
+
+/* Whether libcurl fails so between connecting and the TLS handshake, when only
+ *a
+ ** proxy has been spoken to. */
+static bool is_talk_with_proxy(CURLcode rc) {
+  return cw_error_code(rc) == CW_ERR_CLOSED ||
+         cw_error_code(rc) == CW_ERR_TOO_LARGE ||
+         rc == CURLE_WEIRD_SERVER_REPLY;
+}
+
+static bool is_of_proxy(CURLcode rc) {
+  return cw_error_code(rc) == CW_ERR_PROXY;
+}
+
 /* Whether it was a proxy that failed, and not the server or the way to it. */
 static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   cw_code code = cw_error_code(rc);
-  bool maybe = t->proxy == CW_PROXY_MAYBE;
-  if (t->proxy == CW_PROXY_NONE || t->connected) return false;
-  if (maybe && !cw_route_environment()) return false;
+  if (t->connected || rc == CURLE_INTERFACE_FAILED || !uses_proxy(t, rc))
+    return code == CW_ERR_PROXY && t->proxy != CW_PROXY_NONE && !t->connected;
   if (code == CW_ERR_PROXY || answer >= 300) return true;
-  if (strncmp(t->detail, "Proxy CONNECT", 13) == 0 ||
-      strncmp(t->detail, "CONNECT tunnel failed", 21) == 0 ||
-      strncmp(t->detail, "Unsupported proxy", 17) == 0)
-    return true;
-  if (maybe) return names_another_host(t);
-  if (answer != 0 || rc == CURLE_INTERFACE_FAILED) return false;
+  if (is_talk_with_proxy(rc)) return true;
+  if (answer != 0) return false;
   if (code == CW_ERR_TLS) return t->proxy == CW_PROXY_TLS;
-  return code == CW_ERR_CONNECT || code == CW_ERR_CLOSED;
-}
-
-/* The errno of the last attempt to connect. */
-static int system_error(const cw_transfer *t) {
-  long number = 0;
-  curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
-  return (int)number;
+  return code == CW_ERR_CONNECT;
 }
 
 /* libcurl says the host and port of the url, where nobody has looked. */
@@ -1307,11 +1340,15 @@ static void fail_unix(cw_transfer *t) {
                        "connect to the Unix socket", path, system_error(t));
 }
 
-/* Explains the failure of a proxy that bar_proxy has replaced. */
-static void explain_barred_proxy(cw_transfer *t) {
-  if (t->proxy != CW_PROXY_MAYBE || !t->unusable[t->https]) return;
-  if (strncmp(t->detail, "Unsupported proxy", 17) != 0) return;
-  const char *fault = cw_route_environment_fault(t->https);
+/* libcurl fails before it tries to connect if it cannot use the proxy of the
+** environment, or if bar_proxy has replaced that. */
+static void explain_barred_proxy(cw_transfer *t, CURLcode rc) {
+  bool barred = t->unusable[t->https];
+  if (t->proxy != CW_PROXY_MAYBE || !cw_route_environment()) return;
+  if (rc != CURLE_COULDNT_CONNECT && !(barred && is_of_proxy(rc))) return;
+  if (t->opened || t->connected || t->error->code) return;
+  const char *fault = barred ? cw_route_environment_fault(t->https)
+                             : "it is no url of a known scheme";
   cw_error_set(t->error, CW_ERR_PROXY, CW_PHASE_CONNECT,
                "the environment's proxy cannot be used: %s",
                fault ? fault : "it has changed");
@@ -1366,6 +1403,27 @@ static bool is_late(const cw_transfer *t, CURLcode rc) {
          *t->now - t->moved >= t->connect_us - SLACK_US;
 }
 
+/* Whether the connection speaks HTTP/2. Before the response only ALPN tells. */
+static bool speaks_http2(const cw_transfer *t) {
+  if (cw_transfer_speaks_http1(t)) return false;
+  if (*t->response->http_version) return true;
+  return t->ending.tls && cw_tls_watch_http2(t->ending.tls);
+}
+
+static void fail_by_facts(cw_transfer *t, CURLcode rc, cw_phase phase) {
+  const cw_tls_watch *tls = t->ending.tls;
+  cw_facts facts = {
+    .http2 = t->connected && speaks_http2(t),
+    .chunked = t->chunked,
+    .repeated = t->worn,
+    .socket = system_error(t) != t->errno_before,
+    .tls = tls && cw_tls_watch_failed(tls),
+    .alert = tls && cw_tls_watch_alerted(tls),
+    .goaway = cw_ending_broke(&t->ending),
+  };
+  cw_error_from_curl(t->error, rc, phase, t->detail, &facts);
+}
+
 /* The first error stays, and may be another than libcurl's. */
 static void fail(cw_transfer *t, CURLcode rc) {
   long answer = answer_to_connect(t);
@@ -1377,12 +1435,12 @@ static void fail(cw_transfer *t, CURLcode rc) {
   if (rc == CURLE_COULDNT_RESOLVE_HOST && t->connected && !may_repeat(t))
     refuse_repetition(t);
   if (rc == CURLE_COULDNT_CONNECT) fail_unix(t);
-  explain_barred_proxy(t);
+  explain_barred_proxy(t, rc);
   if (t->proxy != CW_PROXY_TLS || t->connected) explain_no_certificate(t, rc);
   if (blames_proxy(t, rc, answer))
     cw_error_from_proxy(t->error, rc, phase, t->detail, (int)answer);
   else
-    cw_error_from_curl(t->error, rc, phase, t->detail);
+    fail_by_facts(t, rc, phase);
   if (first && rc == CURLE_COULDNT_CONNECT)
     cw_error_add_system(t->error, system_error(t));
   if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
@@ -1525,7 +1583,7 @@ void cw_transfer_resume(cw_transfer *t) {
   if (t->content->kind != CW_CONTENT_NONE)
     curl_easy_pause(t->easy, paused | CURLPAUSE_SEND);
   CURLcode rc = curl_easy_pause(t->easy, paused);
-  if (rc) cw_error_from_curl(t->error, rc, CW_PHASE_BODY, t->detail);
+  if (rc) cw_error_from_curl(t->error, rc, CW_PHASE_BODY, t->detail, NULL);
 }
 
 /* Over HTTP/2 giving a stream up leaves its connection as it is. */
@@ -1595,6 +1653,12 @@ int64_t cw_transfer_look(const cw_transfer *t) {
   return look < due ? look : due;
 }
 
+/* libcurl before 8.1.0 ends an HTTP/2 session because of an error, and waits on
+** if a body has begun. */
+static bool breaks_rules_in_silence(const cw_transfer *t) {
+  return t->response->final && cw_ending_broke(&t->ending);
+}
+
 void cw_transfer_too_late(cw_transfer *t) {
   const char *name;
   int64_t us;
@@ -1602,6 +1666,9 @@ void cw_transfer_too_late(cw_transfer *t) {
   touch(t);
   /* over HTTP/2, too: nobody knows whether it lives */
   cw_transfer_forbid_reuse(t);
+  if (breaks_rules_in_silence(t))
+    cw_error_set(t->error, CW_ERR_PROTOCOL, CW_PHASE_BODY,
+                 "the server has broken the rules of HTTP/2");
   if (strcmp(name, "deadline") == 0)
     cw_error_set(t->error, CW_ERR_TIMEOUT, cw_transfer_phase(t),
                  "not done by its deadline");

@@ -114,6 +114,8 @@ typedef struct cw_transfer {
   bool refused;            /* the connection that libcurl chose */
   bool is_new;             /* the connection was made for this transfer */
   int no_socket;           /* errno of the last failed socket(); 0: none */
+  int errno_before;        /* errno when the headers were complete (chunks) */
+  bool opened;             /* an address was connected to, or tried */
   long connects_before;    /* new connections before this one */
   long sent_before;        /* request bytes before this connection */
   uint32_t headers_before; /* header bytes before it */
@@ -125,11 +127,12 @@ typedef struct cw_transfer {
   cw_proxy proxy; /* which it may go through */
   cw_tunnel tunnel;
   cw_handshake *handshake; /* a reference: of a new connection with TLS */
+  bool chunked;            /* the body comes in chunks */
   bool decode;             /* a coded body is to be decoded by its reader */
   bool http1;              /* no newer version is offered */
   bool wanted;             /* a call waits for it: its idle time counts */
   cw_ending ending;        /* how the end of the body was announced */
-  uint32_t header_bytes;
+  uint32_t header_bytes, header_lines;
   uint32_t interim; /* responses before the final one */
   uint64_t drained, drain_limit;
 

@@ -14,6 +14,7 @@
 
 #include "../../src/apply.h"
 #include "../../src/exchange.h"
+#include "../../src/mask.h"
 #include "../../src/retry.h"
 #include "../../src/route.h"
 #include "bench.h"
@@ -459,7 +460,7 @@ static void route_order(void) {
 
 static cw_error error_of(CURLcode curl, cw_phase phase, const char *detail) {
   cw_error e = {.code = CW_OK};
-  cw_error_from_curl(&e, curl, phase, detail);
+  cw_error_from_curl(&e, curl, phase, detail, NULL);
   return e;
 }
 
@@ -499,7 +500,8 @@ static void error_table(void) {
     {CURLE_BAD_FUNCTION_ARGUMENT, "protocol", "headers"},
     {CURLE_UNSUPPORTED_PROTOCOL, "protocol", "headers"},
     {CURLE_FILESIZE_EXCEEDED, "too_large", "headers"},
-    {CURLE_OUT_OF_MEMORY, "too_large", "headers"}, /* one header line */
+    {(CURLcode)100, "too_large", "headers"}, /* CURLE_TOO_LARGE */
+    {CURLE_BAD_CONTENT_ENCODING, "protocol", "headers"},
   };
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
     cw_error e = error_of(rows[i].curl, CW_PHASE_HEADERS, "");
@@ -510,10 +512,88 @@ static void error_table(void) {
   CHECK(error_of(CURLE_OUT_OF_MEMORY, CW_PHASE_BODY, "").code == CW_ERR_MEMORY);
   CHECK(error_of(CURLE_PARTIAL_FILE, CW_PHASE_BODY, "").code ==
         CW_ERR_TRUNCATED);
-  CHECK(error_of(CURLE_HTTP2_STREAM, CW_PHASE_BODY,
-                 "HTTP/2 stream 1 was not closed cleanly: "
-                 "PROTOCOL_ERROR (err 1)")
-          .code == CW_ERR_PROTOCOL);
+  CHECK((error_of(CURLE_OUT_OF_MEMORY, CW_PHASE_HEADERS, "").code ==
+         CW_ERR_TOO_LARGE) == cw_quirk_is_active(CW_QUIRK_LINE_LIMIT));
+}
+
+/* The same code for different texts, unless the text is the only sign. */
+static void error_facts(void) {
+  static const struct {
+    CURLcode curl;
+    cw_phase phase;
+    cw_facts facts;
+    const char *detail;
+    cw_code code;
+  } rows[] = {
+    {CURLE_RECV_ERROR, CW_PHASE_BODY, {.chunked = true}, "", CW_ERR_PROTOCOL},
+    {CURLE_RECV_ERROR, CW_PHASE_BODY, {.chunked = true}, "x", CW_ERR_PROTOCOL},
+    {CURLE_RECV_ERROR,
+     CW_PHASE_BODY,
+     {.chunked = true, .socket = true},
+     "x",
+     CW_ERR_CLOSED},
+    {CURLE_RECV_ERROR,
+     CW_PHASE_BODY,
+     {.chunked = true, .tls = true},
+     "x",
+     CW_ERR_CLOSED},
+    {CURLE_RECV_ERROR, CW_PHASE_BODY, {.http2 = true}, "", CW_ERR_CLOSED},
+    {CURLE_RECV_ERROR, CW_PHASE_HEADERS, {.alert = true}, "x", CW_ERR_TLS},
+    {CURLE_SEND_ERROR, CW_PHASE_SEND, {.alert = true}, "", CW_ERR_TLS},
+    {CURLE_RECV_ERROR, CW_PHASE_HEADERS, {0}, " alert ", CW_ERR_CLOSED},
+    {CURLE_HTTP2, CW_PHASE_BODY, {.http2 = true}, "", CW_ERR_CLOSED},
+    {CURLE_HTTP2, CW_PHASE_BODY, {.http2 = true}, "x", CW_ERR_PROTOCOL},
+    {CURLE_HTTP2_STREAM, CW_PHASE_BODY, {.http2 = true}, "", CW_ERR_PROTOCOL},
+    {CURLE_HTTP2_STREAM,
+     CW_PHASE_BODY,
+     {.http2 = true},
+     "reset by server (error 0x1 PROTOCOL_ERROR)",
+     CW_ERR_PROTOCOL},
+    {CURLE_HTTP2_STREAM,
+     CW_PHASE_BODY,
+     {.http2 = true},
+     "reset by server (error 0x8 CANCEL)",
+     CW_ERR_CLOSED},
+    {CURLE_PARTIAL_FILE,
+     CW_PHASE_BODY,
+     {.http2 = true, .goaway = true},
+     "",
+     CW_ERR_PROTOCOL},
+    {CURLE_BAD_FUNCTION_ARGUMENT, CW_PHASE_TLS, {0}, "x", CW_ERR_TLS},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    cw_error e = {.code = CW_OK};
+    cw_error_from_curl(&e, rows[i].curl, rows[i].phase, rows[i].detail,
+                       &rows[i].facts);
+    CHECK_AS(e.code == rows[i].code, curl_easy_strerror(rows[i].curl));
+  }
+}
+
+/* mask -------------------------------------------------------------------- */
+
+static void mask_rules(void) {
+  static const struct {
+    const char *text, *shown;
+  } rows[] = {
+    {"", ""},
+    {"Connection #0 to host h left intact",
+     "Connection #0 to host h left intact"},
+    {"to 'http://u:p@h/'", "to 'http://***@h/'"},
+    {"http://u:p/s@h/a?b=c d", "http://***@h/a?... d"},
+    {"http://u@x:p?s#@h", "http://***@h"},
+    {"http://h/?q http://u:p@i", "http://h/?... http://***@i"},
+    {"[:path: /a?b]", "[:path: /a?..."},
+    {"is it? yes?", "is it? yes?"},
+    {"u@h", "u@h"},
+    {"auth using Basic with user 'a b'", "auth using Basic with user ***"},
+    {"a  b\n", "a  b\n"},
+  };
+  char out[64];
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    size_t n = cw_mask(out, sizeof out, rows[i].text, strlen(rows[i].text));
+    CHECK_AS(strcmp(out, rows[i].shown) == 0 && n == strlen(out), rows[i].text);
+  }
+  CHECK(cw_mask(out, 4, "abcdef", 6) == 3 && strcmp(out, "abc") == 0);
 }
 
 static void error_hides_proxy(void) {
@@ -1393,6 +1473,8 @@ static const test tests[] = {
   {"route puts entries with a port first", route_order},
   {"error has a code, a phase and a text for every CURLcode", error_every_code},
   {"error says what went wrong in the words of the interface", error_table},
+  {"error judges by facts, whatever the text is", error_facts},
+  {"mask hides what urls and user names may hold", mask_rules},
   {"error shows no proxy of the environment", error_hides_proxy},
   {"error keeps the first", error_first},
   {"error cuts a text that is too long", error_long},
