@@ -49,7 +49,7 @@ for transport, start in pairs(transports) do
       answer(CLOSE)
       for _ = 1, 20 do
         assert.equal("ok", assert(client:fetch(server.url)).body)
-        assert.equal(before, held())
+        assert.is_true(held() <= before) -- idle ones of other tests may end
       end
     end)
 
@@ -63,7 +63,7 @@ for transport, start in pairs(transports) do
         end, { max = 20 }) do
           assert.equal("ok", body)
         end
-        assert.equal(before, held())
+        assert.is_true(held() <= before) -- idle ones of other tests may end
       end
     end)
 
@@ -71,7 +71,7 @@ for transport, start in pairs(transports) do
       answer(CLOSE .. ("x"):rep(300000))
       for _ = 1, 3 do
         assert.equal("ok", assert(client:fetch(server.url)).body)
-        assert.equal(before, held())
+        assert.is_true(held() <= before) -- idle ones of other tests may end
       end
     end)
 
@@ -79,7 +79,7 @@ for transport, start in pairs(transports) do
       answer("HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\nok")
       for _ = 1, 5 do
         do local _ <close> = assert(client:get(server.url)) end
-        assert.equal(before, held())
+        assert.is_true(held() <= before) -- idle ones of other tests may end
       end
     end)
 

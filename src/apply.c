@@ -107,8 +107,7 @@ static CURLcode apply_identity(CURL *easy, const cw_settings *own,
 
 /* Before 8.21.0 libcurl compares the pins of connections without regard to
 ** case, although base64 depends on it. A last pin, too long to be that of a
-*key,
-** tells which letters are meant. */
+** key, tells which letters are meant. */
 static CURLcode apply_pin(CURL *easy, const char *pin) {
   static const char form[] = "%s;sha256//";
   if (!pin || !cw_quirk_is_active(CW_QUIRK_TLS_IDENTITY))

@@ -1281,8 +1281,7 @@ cw_phase cw_transfer_phase(const cw_transfer *t) {
 
 /* libcurl before 8.7.0 does not report whether it uses a proxy of the
 ** environment. Its text names the host that it could not connect to; a name
-*that
-** is not ASCII has another form there. */
+** that is not ASCII has another form there. */
 static bool names_another_host(const cw_transfer *t) {
   static const char words[] = "Failed to connect to ";
   char host[256];

@@ -67,8 +67,7 @@ bool cw_watch_waits_for(const cw_watch *w, int fd);
 
 /* 'user', any address, uses the connection of that name, or no longer does.
 ** cw_watch_drop_use returns the socket if nobody uses it any more and 'user'
-*was
-** the last one that took it; -1: no, or there is no such connection. */
+** was the last one that took it; -1: no, or there is no such connection. */
 void cw_watch_add_use(cw_watch *w, uint64_t name, const void *user);
 int cw_watch_drop_use(cw_watch *w, uint64_t name, const void *user);
 
