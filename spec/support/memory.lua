@@ -32,6 +32,7 @@ local function run(mode, script)
     stderr = true, preload = true,
     env = { LUA_PATH = package.path, LUA_CPATH = package.cpath,
       LUA_PATH_5_4 = false, LUA_CPATH_5_4 = false,
+      LUA_PATH_5_5 = false, LUA_CPATH_5_5 = false,
       LD_PRELOAD = sanitizer() or false },
     support.build .. "/spec/oom", mode, table.unpack(script),
   })

@@ -40,6 +40,7 @@ local FILES = {
   ["20k"] = 20 * 1024,
   ["64k"] = 65536,
   ["65k"] = 65537,
+  ["2m"] = 2 * MIB, -- sparse
   big = 100 * MIB, -- sparse
   ["1g"] = 1024 * MIB, -- sparse
 }
