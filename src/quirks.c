@@ -54,6 +54,11 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Socket pairs are made without close-on-exec, so programs that are "
      "executed inherit them.",
      0, RELEASE(8, 8, 0), "descriptor_spec"},
+  [CW_QUIRK_INTERFACE_STAYS] = {"interface_stays",
+                                "CURLOPT_INTERFACE cannot be set to NULL, so a "
+                                "handle keeps its interface.",
+                                RELEASE(8, 9, 0), RELEASE(8, 10, 0),
+                                "option_spec"},
   [CW_QUIRK_REPETITIONS] =
     {"repetitions",
      "Repetitions are counted over all transfers of an easy handle, and the "
