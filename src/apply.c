@@ -191,6 +191,13 @@ static CURLcode apply_ip(CURL *easy, const cw_value *value) {
   return curl_easy_setopt(easy, CURLOPT_IPRESOLVE, version);
 }
 
+/* libcurl 8.9 cannot take an interface back. A handle with one is not used for
+** another request there (note_interface in transfer.c). */
+static CURLcode apply_interface(CURL *easy, const char *name) {
+  if (!name && cw_quirk_is_active(CW_QUIRK_INTERFACE_STAYS)) return CURLE_OK;
+  return curl_easy_setopt(easy, CURLOPT_INTERFACE, name);
+}
+
 /* At least 1, because libcurl takes 0 for its default. */
 static long milliseconds(double seconds) {
   long ms = (long)(seconds * 1000 + 0.5);
@@ -214,8 +221,7 @@ CURLcode cw_apply_row(CURL *easy, cw_option_id id, const cw_settings *own,
     return curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
                             http_version_ids[value ? value->integer : 0]);
   case CW_OPT_INTERFACE:
-    return curl_easy_setopt(easy, CURLOPT_INTERFACE,
-                            value ? value->text : NULL);
+    return apply_interface(easy, value ? value->text : NULL);
   case CW_OPT_IP:
     return apply_ip(easy, value);
   case CW_OPT_METHOD:

@@ -73,6 +73,11 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "A look-up that hangs holds up the end of the program, because "
      "CURLOPT_QUICK_EXIT has no effect.",
      RELEASE(8, 20, 0), 0, "resolve_spec"},
+  [CW_QUIRK_INTERFACE_STAYS] = {"interface_stays",
+                                "CURLOPT_INTERFACE cannot be set to NULL, so a "
+                                "handle keeps its interface.",
+                                RELEASE(8, 9, 0), RELEASE(8, 10, 0),
+                                "option_spec"},
   [CW_QUIRK_REPETITIONS] =
     {"repetitions",
      "Repetitions are counted over all transfers of an easy handle, and the "

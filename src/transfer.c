@@ -1095,6 +1095,11 @@ static CURLcode set_lines(cw_transfer *t, const cw_request *request) {
   return curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, t->lines.first);
 }
 
+static void note_interface(cw_transfer *t, const cw_request *r) {
+  if (cw_quirk_is_active(CW_QUIRK_INTERFACE_STAYS))
+    t->worn |= cw_settings_find(&r->own, r->defaults, CW_OPT_INTERFACE) != NULL;
+}
+
 static CURLcode set_all(cw_transfer *t, cw_request *request) {
   CURLcode rc = drop_parts(t);
   if (!rc) rc = set_options(t, request);
@@ -1104,6 +1109,7 @@ static CURLcode set_all(cw_transfer *t, cw_request *request) {
   if (!rc) rc = watch_tunnel(t, request);
   if (!rc) rc = undo_once(t);
   if (!rc && only_once(request)) rc = use_once(t);
+  note_interface(t, request);
   if (!rc) rc = set_content(t, request);
   if (!rc) rc = set_trace(t, request);
   if (!rc) rc = set_url(t, request->url);
