@@ -286,11 +286,26 @@ $(asan_dir)/unpreload.so: script/unpreload.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $<
 
+# The host program and its curlew.core have ThreadSanitizer in them; what runs the
+# specs has not.
+tsan_dir := build/tsan
+tsan_build = $(MAKE) --no-print-directory -s BUILD=$(tsan_dir) \
+  CORE=$(tsan_dir)/curlew/core.so OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
+  SANITIZE=-fsanitize=thread
+
+.PHONY: tsan
+tsan: rock support ## two Lua states in two threads under ThreadSanitizer
+	@$(tsan_build) all $(tsan_dir)/spec/host
+	@TSAN_OPTIONS="exitcode=66 suppressions=$(CURDIR)/script/tsan.supp" \
+	  CURLEW_PROGRAMS="$(CURDIR)/$(tsan_dir)/spec" \
+	  CURLEW_HOST_CPATH="$(CURDIR)/$(tsan_dir)/?.so" \
+	  script/suite $(tree_dirs) $(or $(ARGS),spec/embed_spec.lua)
+
 # ---- check it --------------------------------------------------------------
 .PHONY: check lint valgrind
-check: ## test, tls, http2, cqueues, luv, lint, asan, stress: what CI runs
+check: ## test, tls, http2, cqueues, luv, lint, asan, tsan, stress: what CI runs
 	@script/needs check
-	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint asan stress
+	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint asan tsan stress
 
 # One file a process: clang-tidy 14 misreads va_start after the first one.
 lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror

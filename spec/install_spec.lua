@@ -1,6 +1,6 @@
 --- Installation by LuaRocks and by make. An empty folder receives the module,
 -- the Lua files, the types and the documents, and nothing else. A script that
--- knows only this folder can use the module. Each build uses a copy of the tree.
+-- knows only this folder can use the module. Each build has a copy of the tree.
 
 local support = require "spec.support"
 local build = require "spec.support.build"
