@@ -115,6 +115,10 @@ build/spec/peer: spec/support/peer.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -lssl -lcrypto -lpthread
 
+build/spec/with_server: spec/support/with_server.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -o $@ $<
+
 build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
@@ -182,7 +186,12 @@ install-documents:
 	@script/install documents "$(DOCUMENTS)"
 
 # ---- see it ----------------------------------------------------------------
-.PHONY: demo
+.PHONY: demo smoke
+smoke: ## install what is missing, build, make a request: for any system
+	@script/needs smoke
+	@$(MAKE) --no-print-directory -s all build/spec/with_server
+	@$(here) build/spec/with_server $(LUA) script/smoke.lua
+
 demo: ## install what is missing, build, show what curlew does
 	@script/needs demo
 	@$(MAKE) --no-print-directory -s all build/spec/posix_support.so
@@ -311,6 +320,7 @@ check: ## test, tls, http2, cqueues, luv, lint, asan, tsan, stress: what CI runs
 lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
 	luacheck -q $(wildcard $(lua_files))
 	luarocks lint $(wildcard rockspec/*.rockspec)
+	script/lint-yaml $(wildcard .github/workflows/*.yml)
 	clang-format --dry-run -Werror $(c_files)
 	@$(MAKE) --no-print-directory -s objects BUILD=build/werror WERROR=-Werror
 	cppcheck -q --std=c11 --enable=warning,performance,portability \

@@ -24,8 +24,7 @@ end
 local function copy_tree()
   local folder = support.folder() .. "/curlew"
   build.succeed(".", "mkdir", folder)
-  build.succeed(".", "sh", "-c", "tar -c --exclude=./build --exclude=./curlew "
-    .. '--exclude=./.git --exclude="*.rock" . | tar -x -C "$1"', "copy", folder)
+  build.copy_tree(folder)
   return folder
 end
 
