@@ -5,6 +5,8 @@
 #include <curl/curl.h>
 #include <pthread.h>
 
+#include "libcurl.h"
+
 /* A release as libcurl counts it (version_num). */
 #define RELEASE(major, minor, patch) ((major) << 16 | (minor) << 8 | (patch))
 
@@ -45,14 +47,13 @@ static bool affects(const cw_quirk_row *row, unsigned version) {
 }
 
 static void read_version(void) {
-  unsigned version = curl_version_info(CURLVERSION_NOW)->version_num;
+  unsigned version = cw_libcurl_info()->version_num;
   for (int i = 0; i < CW_QUIRK_COUNT; i++)
     active[i] = affects(&rows[i], version);
 }
 
 const cw_quirk_row *cw_quirk_describe(cw_quirk quirk) { return &rows[quirk]; }
 
-/* The version is read once: curl_version_info costs 4,000 instructions. */
 bool cw_quirk_is_active(cw_quirk quirk) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, read_version);
