@@ -58,7 +58,7 @@ sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
 decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf mask \
-  printable quirks)
+  printable quirks libcurl)
 digest_parts := $(patsubst %,src/%.c,digest headers buf)
 fuzz_targets := decoder digest headers reader
 # Programs, not scripts; the sanitized build has its own.
@@ -119,6 +119,10 @@ build/spec/peer: spec/support/peer.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -lssl -lcrypto -lpthread
 
+build/spec/with_server: spec/support/with_server.c Makefile
+	@mkdir -p $(@D)
+	$(compile) -o $@ $<
+
 build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
@@ -170,7 +174,8 @@ $(BUILD)/spec/digest_test: $(BUILD)/spec/digest_test.o \
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(crypto_libs)
 
 # quirks_test.c includes quirks.c.
-$(BUILD)/spec/quirks_test: $(BUILD)/spec/quirks_test.o
+$(BUILD)/spec/quirks_test: $(BUILD)/spec/quirks_test.o \
+  $(call spec_objects,src/libcurl.c)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(curl_libs) -lpthread
 
 $(BUILD)/spec/fuzz/%.o: spec/fuzz/%.c Makefile
@@ -205,7 +210,12 @@ install-documents:
 	@script/install documents "$(DOCUMENTS)"
 
 # ---- see it ----------------------------------------------------------------
-.PHONY: demo
+.PHONY: demo smoke
+smoke: ## install what is missing, build, make a request: for any system
+	@script/needs smoke
+	@$(MAKE) --no-print-directory -s all build/spec/with_server
+	@$(here) build/spec/with_server $(LUA) script/smoke.lua
+
 demo: ## install what is missing, build, show what curlew does
 	@script/needs demo
 	@$(MAKE) --no-print-directory -s all build/spec/posix_support.so
@@ -309,16 +319,32 @@ $(asan_dir)/unpreload.so: script/unpreload.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $<
 
+# The host program and its curlew.core have ThreadSanitizer in them; what runs the
+# specs has not.
+tsan_dir := build/tsan
+tsan_build = $(MAKE) --no-print-directory -s BUILD=$(tsan_dir) \
+  CORE=$(tsan_dir)/curlew/core.so OPTIMIZE="-O1 -g -fno-omit-frame-pointer" \
+  SANITIZE=-fsanitize=thread
+
+.PHONY: tsan
+tsan: rock support ## two Lua states in two threads under ThreadSanitizer
+	@$(tsan_build) all $(tsan_dir)/spec/host
+	@TSAN_OPTIONS="exitcode=66 suppressions=$(CURDIR)/script/tsan.supp" \
+	  CURLEW_PROGRAMS="$(CURDIR)/$(tsan_dir)/spec" \
+	  CURLEW_HOST_CPATH="$(CURDIR)/$(tsan_dir)/?.so" \
+	  script/suite $(tree_dirs) $(or $(ARGS),spec/embed_spec.lua)
+
 # ---- check it --------------------------------------------------------------
 .PHONY: check lint valgrind
-check: ## test, tls, http2, cqueues, luv, lint, asan, stress: what CI runs
+check: ## test, tls, http2, cqueues, luv, lint, asan, tsan, stress: what CI runs
 	@script/needs check
-	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint asan stress
+	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint asan tsan stress
 
 # One file a process: clang-tidy 14 misreads va_start after the first one.
 lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
 	luacheck -q $(wildcard $(lua_files))
 	luarocks lint $(wildcard rockspec/*.rockspec)
+	script/lint-yaml $(wildcard .github/workflows/*.yml)
 	clang-format --dry-run -Werror $(c_files)
 	@$(MAKE) --no-print-directory -s objects BUILD=build/werror WERROR=-Werror
 	cppcheck -q --std=c11 --enable=warning,performance,portability \

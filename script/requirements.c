@@ -37,4 +37,4 @@
   "curlew needs zstd with its headers: install them (on Debian: apt-get install libzstd-dev)"
 #endif
 
-built_for LUA_VERSION_NUM LIBCURL_VERSION_NUM
+_Static_assert(LUA_VERSION_NUM &&LIBCURL_VERSION_NUM, "built for these");

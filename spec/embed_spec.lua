@@ -3,16 +3,14 @@
 
 local support = require "spec.support"
 
--- Runs the steps of a script in a host. They know http, the urls of nginx and
--- the path of its CA.
+-- Runs the steps of a script in a host. They know the urls of nginx, its CA and
+-- a url that is refused.
 local function embed(mode, steps)
   local nginx = support.nginx()
   local path = support.folder() .. "/script.lua"
   local file <close> = assert(io.open(path, "w"))
-  file:write("local plain, secure, ca, refused = ...\n", [[
-    local http = require "curlew"
-    local tls = { ca = ca }
-  ]], steps)
+  file:write("local plain, secure, ca, refused = ...\n",
+    "local tls = { ca = ca }\n", steps)
   file:close()
   local code, out, err = support.host(mode, path, nginx.http, nginx.https,
     nginx.ca, ("http://127.0.0.1:%d/"):format(support.refused_port))
@@ -23,6 +21,7 @@ end
 describe("A host", function()
   it("has two threads with 1,000 requests each", function()
     assert.equal("", embed("threads", [[
+      local http = require "curlew"
       local function fetch(i)
         local url = (i % 10 == 0 and secure or plain) .. "/20k"
         local page = assert(http.fetch(url, { check = true, tls = tls }))
@@ -60,6 +59,7 @@ describe("A host", function()
 
   it("closes states while transfers are under way", function()
     local told = embed("again", [[
+      local http = require "curlew"
       return { run = function()
         assert(http.fetch(plain .. "/1k"))
         assert(http.fetch(secure .. "/1k", { tls = tls }))
@@ -93,6 +93,7 @@ describe("A host", function()
   -- the process forks.
   it("forks while transfers are under way", function()
     assert.equal("", embed("fork", [[
+      local http = require "curlew"
       local open = {}
       local function get(base)
         local r = assert(http.get(base .. "/big", { tls = tls }))
@@ -137,5 +138,26 @@ describe("A host", function()
         busy = function() for _ = 1, 100 do fetch_both() end end,
       }
     ]]))
+  end)
+
+  -- The other thread may be in the middle of anything.
+  it("ends and tells of the thread that ends it alone", function()
+    local told = embed("leave", [[
+      return {
+        busy = function()
+          local http = require "curlew"
+          local r = assert(http.get(plain .. "/slow"))
+          tell()
+          r:read("a")
+        end,
+        run = function()
+          local http = require "curlew"
+          kept = assert(http.get(plain .. "/big"))
+        end,
+      }
+    ]])
+    local _, engines = told:gsub("curlew: 1 of 1 responses leaked "
+      .. "%(gc 0, shutdown 0, exit 1%)", "")
+    assert.equal(1, engines, told)
   end)
 end)

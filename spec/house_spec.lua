@@ -94,6 +94,13 @@ describe("The house", function()
     end
   end)
 
+  it("asks libcurl for its version in one place", function()
+    for _, path in ipairs(sources) do
+      assert.is_true(not code_of(path):match("curl_version_info%(")
+        or room_of(path) == "libcurl", path)
+    end
+  end)
+
   it("exports one symbol", function()
     local core = assert(package.searchpath("curlew.core", package.cpath))
     local names = {}

@@ -1,6 +1,6 @@
 --- Installation by LuaRocks and by make. An empty folder receives the module,
 -- the Lua files, the types and the documents, and nothing else. A script that
--- knows only this folder can use the module. Each build uses a copy of the tree.
+-- knows only this folder can use the module. Each build has a copy of the tree.
 
 local support = require "spec.support"
 local build = require "spec.support.build"
@@ -24,8 +24,7 @@ end
 local function copy_tree()
   local folder = support.folder() .. "/curlew"
   build.succeed(".", "mkdir", folder)
-  build.succeed(".", "sh", "-c", "tar -c --exclude=./build --exclude=./curlew "
-    .. '--exclude=./.git --exclude="*.rock" . | tar -x -C "$1"', "copy", folder)
+  build.copy_tree(folder)
   return folder
 end
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "libcurl.h"
 #include "pem.h"
 #include "quirks.h"
 #include "route.h"
@@ -39,7 +40,7 @@ static CURLcode apply_ca(CURL *easy, const char *ca) {
   struct stat st;
   if (!ca) {
     file = cw_option_system_ca();
-    folder = file ? NULL : curl_version_info(CURLVERSION_NOW)->capath;
+    folder = file ? NULL : cw_libcurl_info()->capath;
   } else if (cw_pem_is(ca)) {
     text = ca;
     file = NULL;

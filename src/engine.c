@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -21,6 +22,7 @@ enum { MAX_OPEN = 256, IDLE_CONNECTIONS = 64, FREE_TRANSFERS = 64 };
 struct cw_engine {
   unsigned refs;
   unsigned forks;     /* of the process, when the engine was made */
+  pthread_t thread;   /* that made the engine */
   CURLM *multi;       /* owned */
   CURLSH *share;      /* owned: holds the TLS sessions of all transfers */
   cw_transfer *model; /* owned: copied where each exchange needs a new handle;
@@ -53,31 +55,52 @@ struct cw_engine {
 static pthread_mutex_t engines_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static cw_engine *engines;
-static unsigned forks;
+static atomic_uint forks;
 
-static void forked(void) { forks++; }
+static void lock_engines(void) { pthread_mutex_lock(&engines_lock); }
 
-static void once_a_process(void) { pthread_atfork(NULL, NULL, forked); }
+static void unlock_engines(void) { pthread_mutex_unlock(&engines_lock); }
+
+static unsigned count_forks(void) {
+  return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+static void forked(void) {
+  atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
+  unlock_engines();
+}
+
+/* A child would wait for ever for a lock that another thread of its parent
+** had. */
+static void once_a_process(void) {
+  pthread_atfork(lock_engines, unlock_engines, forked);
+}
 
 static void enlist(cw_engine *e) {
-  pthread_mutex_lock(&engines_lock);
+  lock_engines();
   e->next = engines;
   engines = e;
-  pthread_mutex_unlock(&engines_lock);
+  unlock_engines();
 }
 
 static void delist(cw_engine *e) {
-  pthread_mutex_lock(&engines_lock);
+  lock_engines();
   cw_engine **at = &engines;
   while (*at && *at != e)
     at = &(*at)->next;
   if (*at) *at = e->next;
-  pthread_mutex_unlock(&engines_lock);
+  unlock_engines();
 }
 
-cw_engine *cw_engine_next(const cw_engine *e) { return e ? e->next : engines; }
+void cw_engine_each_own(void (*visit)(cw_engine *)) {
+  lock_engines();
+  for (cw_engine *e = engines; e; e = e->next)
+    if (!cw_engine_foreign(e) && pthread_equal(e->thread, pthread_self()))
+      visit(e);
+  unlock_engines();
+}
 
-bool cw_engine_foreign(const cw_engine *e) { return e->forks != forks; }
+bool cw_engine_foreign(const cw_engine *e) { return e->forks != count_forks(); }
 
 /* libcurl's callbacks: they only take note -------------------------------- */
 
@@ -286,7 +309,8 @@ cw_engine *cw_engine_new(void) {
   cw_engine *e = calloc(1, sizeof *e);
   if (!e) return NULL;
   e->refs = 1;
-  e->forks = forks;
+  e->forks = count_forks();
+  e->thread = pthread_self();
   e->timer = INT64_MAX;
   e->opened = CURL_SOCKET_BAD;
   e->max_open = MAX_OPEN;

@@ -119,8 +119,8 @@ bool cw_engine_out_of_descriptors(cw_engine *e);
 int cw_engine_strange_socket(const cw_engine *e);
 size_t cw_engine_sockets(const cw_engine *e);
 
-/* The next of the process's engines that is not closed; NULL starts. For the
-** report at exit. */
-cw_engine *cw_engine_next(const cw_engine *e);
+/* Calls a function with each open engine that the calling thread has made. For
+** the report at exit. */
+void cw_engine_each_own(void (*visit)(cw_engine *));
 
 #endif

@@ -863,19 +863,19 @@ void cw_exchange_shutdown(cw_engine *e) {
 
 /* The process ends and the state was not closed: nothing is released any more,
 ** it is only counted and said. */
-static void at_exit(void) {
-  for (cw_engine *e = cw_engine_next(NULL); e; e = cw_engine_next(e)) {
-    if (cw_engine_foreign(e)) continue;
-    cw_ledger *ledger = cw_engine_ledger(e);
-    cw_link *ring = cw_engine_open_ring(e);
-    for (cw_link *l = ring->next; l != ring; l = l->next) {
-      cw_transfer *t = CW_LIST_ENTRY(l, cw_transfer, open_link);
-      note_leak(cw_exchange_of(t), CW_LEAK_EXIT);
-      ledger->counters.ended[CW_LEAK_EXIT]++;
-    }
-    cw_ledger_summary(ledger, stderr);
+static void tell_at_exit(cw_engine *e) {
+  cw_ledger *ledger = cw_engine_ledger(e);
+  cw_link *ring = cw_engine_open_ring(e);
+  for (cw_link *l = ring->next; l != ring; l = l->next) {
+    cw_transfer *t = CW_LIST_ENTRY(l, cw_transfer, open_link);
+    note_leak(cw_exchange_of(t), CW_LEAK_EXIT);
+    ledger->counters.ended[CW_LEAK_EXIT]++;
   }
+  cw_ledger_summary(ledger, stderr);
 }
+
+/* Other threads may still run, so the engines that they made are left alone. */
+static void at_exit(void) { cw_engine_each_own(tell_at_exit); }
 
 static void register_at_exit(void) { atexit(at_exit); }
 

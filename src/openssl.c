@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "libcurl.h"
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool is_shared;
 
@@ -15,7 +17,7 @@ static bool is_shared;
 static void compare_versions(void) {
 #ifdef OPENSSL_VERSION_STRING
   static const char prefix[] = "OpenSSL/";
-  const char *theirs = curl_version_info(CURLVERSION_NOW)->ssl_version;
+  const char *theirs = cw_libcurl_info()->ssl_version;
   const char *ours = OpenSSL_version(OPENSSL_VERSION_STRING);
   size_t n = strlen(ours);
   if (!theirs || strncmp(theirs, prefix, sizeof prefix - 1) != 0) return;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "libcurl.h"
 #include "version.h"
 
 static const char *const http_versions[] = {"1.1", "2", "3", NULL};
@@ -271,9 +272,7 @@ const char *cw_option_lacks(cw_option_id id, long choice) {
   return NULL;
 }
 
-const char *cw_option_system_ca(void) {
-  return curl_version_info(CURLVERSION_NOW)->cainfo;
-}
+const char *cw_option_system_ca(void) { return cw_libcurl_info()->cainfo; }
 
 bool cw_option_group(const char *name) {
   for (int id = 0; id < CW_OPTION_COUNT; id++)

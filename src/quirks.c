@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "libcurl.h"
+
 /* A release as libcurl counts it (version_num). */
 #define RELEASE(major, minor, patch) ((major) << 16 | (minor) << 8 | (patch))
 
@@ -111,14 +113,13 @@ bool cw_quirk_affects(cw_quirk quirk, unsigned release) {
 }
 
 static void read_version(void) {
-  unsigned release = curl_version_info(CURLVERSION_NOW)->version_num;
+  unsigned release = cw_libcurl_info()->version_num;
   for (int i = 0; i < CW_QUIRK_COUNT; i++)
     active[i] = cw_quirk_affects((cw_quirk)i, release);
 }
 
 const cw_quirk_row *cw_quirk_describe(cw_quirk quirk) { return &rows[quirk]; }
 
-/* The version is read once: curl_version_info costs 4,000 instructions. */
 bool cw_quirk_is_active(cw_quirk quirk) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, read_version);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "libcurl.h"
 
 /* Proxies ----------------------------------------------------------------- */
 
@@ -74,7 +75,7 @@ static const char *scheme_fault(const char *text) {
     bool same = strlen(known[i]) == n && strncasecmp(known[i], text, n) == 0;
     if (!same) continue;
     bool tls = strcmp(known[i], "https") == 0;
-    int can = curl_version_info(CURLVERSION_NOW)->features;
+    int can = cw_libcurl_info()->features;
     return tls && !(can & CURL_VERSION_HTTPS_PROXY)
              ? "this libcurl has no https proxies"
              : NULL;

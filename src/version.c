@@ -5,9 +5,10 @@
 #include <curl/curl.h>
 
 #include "descriptor.h"
+#include "libcurl.h"
 
 const char *cw_set_up_libcurl(void) {
-  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+  const curl_version_info_data *v = cw_libcurl_info();
   if (v->version_num < CW_LIBCURL_LEAST)
     return "curlew needs libcurl 7.88 or newer: install it (on Debian 12 or "
            "newer: apt-get install libcurl4) or correct LD_LIBRARY_PATH";
@@ -17,7 +18,7 @@ const char *cw_set_up_libcurl(void) {
 }
 
 cw_features cw_features_of_libcurl(void) {
-  const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+  const curl_version_info_data *v = cw_libcurl_info();
   return (cw_features){
     .libcurl = v->version,
     .tls = v->ssl_version ? v->ssl_version : "none",

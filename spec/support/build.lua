@@ -35,6 +35,12 @@ function build.succeed(folder, ...)
   return out
 end
 
+--- Copies the tree, without what was built in it, into a folder that is there.
+function build.copy_tree(folder)
+  build.succeed(".", "sh", "-c", "tar -c --exclude=./build --exclude=./curlew "
+    .. '--exclude=./.git --exclude="*.rock" . | tar -x -C "$0"', folder)
+end
+
 --- Writes a file; its folder exists already.
 function build.write(path, text)
   local file <close> = assert(io.open(path, "w"))

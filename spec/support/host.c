@@ -4,6 +4,8 @@
 **   host again SCRIPT [arguments]    thirty states, one after the other, each
 **                                    loaded, run and closed
 **   host fork SCRIPT [arguments]     forks during transfers, see fork_each_way
+**   host leave SCRIPT [arguments]    ends while a thread is in the step "busy",
+**                                    and closes no state
 **   host version SCRIPT [arguments]  calls "run", and Lua claims to be one
 **                                    version newer than it is
 ** The script gets the arguments and returns a table of functions, the steps.
@@ -176,6 +178,37 @@ static bool fork_each_way(job *j) {
   return pthread_join(thread, &result) == 0 && result && ok;
 }
 
+/* ---- an end with a thread that runs ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool ready;
+
+/* tell(): the thread is where the process is to end */
+static int l_tell(lua_State *L) {
+  (void)L;
+  pthread_mutex_lock(&lock);
+  ready = true;
+  pthread_cond_signal(&changed);
+  pthread_mutex_unlock(&lock);
+  return 0;
+}
+
+static void *stay_busy(void *L) { return call(L, "busy") ? L : NULL; }
+
+static bool leave(job *j) {
+  pthread_t thread;
+  lua_State *own = start(j), *other = start(j);
+  if (!own || !other) return false;
+  lua_register(other, "tell", l_tell);
+  if (pthread_create(&thread, NULL, stay_busy, other) != 0) return false;
+  pthread_mutex_lock(&lock);
+  while (!ready)
+    pthread_cond_wait(&changed, &lock);
+  pthread_mutex_unlock(&lock);
+  return call(own, "run");
+}
+
 /* ---- main ---- */
 
 static bool run_newer(job *j) {
@@ -195,6 +228,7 @@ int main(int argc, char **argv) {
   } modes[] = {{"threads", run_threads},
                {"again", run_again},
                {"fork", fork_each_way},
+               {"leave", leave},
                {"version", run_newer}};
   if (argc < 3) return 2;
   job j = {.script = argv[2], .arguments = argv + 3, .count = argc - 3};
