@@ -25,6 +25,10 @@ local function connect(options, listener)
   return page.body:match("^r") and "resumed" or "new"
 end
 
+-- From 8.20.0 on libcurl keeps the session of a connection with a client's
+-- certificate in memory (CURLOPT_SSLCERT_BLOB), but never finds it again.
+local resumes_identities = support.libcurl < 0x081400
+
 local function with(name, value)
   return function() return { [name] = value } end
 end
@@ -44,9 +48,11 @@ describe("A TLS session", function()
 
   for name, options in pairs(ways) do
     it("is resumed by the second connection, " .. name, function()
+      local again = "resumed"
+      if options().cert and not resumes_identities then again = "new" end
       connect(options())
-      assert.equal("resumed", connect(options()))
-      assert.equal("resumed", connect(options()))
+      assert.equal(again, connect(options()))
+      assert.equal(again, connect(options()))
     end)
   end
 
@@ -100,6 +106,17 @@ io.write(connect(first), connect(second), connect(first), connect(second))
 ]]
 
 describe("A TLS session is not offered with other", function()
+  -- What is expected of four connections with the first, the second, the first
+  -- and the second options.
+  local function expected(name, order)
+    if resumes_identities then return "..rr" end
+    if name == "a certificate and none" then
+      return order == "1" and "..r." or "...r"
+    end
+    local both = name == "certificates" or name == "keys"
+    return both and "...." or "..rr"
+  end
+
   local function compare(name, order)
     local kind, code, out, err = support.run(APART, {
       nginx.https .. "/session", certificates.ca, mine.cert, mine.key,
@@ -108,7 +125,7 @@ describe("A TLS session is not offered with other", function()
       certificates.other_pin, name, order,
     })
     assert.same({ "exit", 0 }, { kind, code }, err)
-    assert.equal("..rr", out)
+    assert.equal(expected(name, order), out)
   end
 
   for _, name in ipairs { "verification", "CAs", "lists of CAs", "pins",

@@ -85,6 +85,11 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Repetitions are counted over all transfers of an easy handle, and the "
      "sixth fails.",
      0, RELEASE(8, 17, 0), "repeat_spec"},
+  [CW_QUIRK_PLAIN_OVER_TLS] =
+    {"plain_over_tls",
+     "A request for http is sent on an idle connection with TLS to the same "
+     "host and port.",
+     RELEASE(8, 13, 0), RELEASE(8, 17, 0), "tls_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "

@@ -576,6 +576,14 @@ static uint64_t owner_of_tunnel(const cw_transfer *t) {
                   cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
 }
 
+/* From libcurl 8.13.0 to 8.16.0 a request for http may get a connection with
+** TLS. Their owners differ, so such a connection is refused. */
+static uint64_t owner_of_connection(const cw_transfer *t) {
+  uint64_t owner = owner_of_tunnel(t);
+  if (!t->https || !cw_quirk_is_active(CW_QUIRK_PLAIN_OVER_TLS)) return owner;
+  return add_number(owner ^ FNV_BASIS, t->https);
+}
+
 static int refuse_connection(cw_transfer *t, cw_code code, const char *what) {
   cw_error_set(t->error, code, CW_PHASE_CONNECT, "%s", what);
   cw_transfer_forbid_reuse(t);
@@ -701,7 +709,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   uint64_t former = t->connection;
   t->connection = name_of(ip, port, local_port);
   cw_taken taken = {t->easy,    t->connection, former,
-                    local_port, t->socket,     owner_of_tunnel(t)};
+                    local_port, t->socket,     owner_of_connection(t)};
   bool fit =
     (t->connection | former) == 0 || t->calls.take(t->calls.data, &taken);
   if (t->https || t->proxy != CW_PROXY_NONE)

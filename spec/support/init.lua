@@ -27,6 +27,17 @@ local over = require("spec.support.over")
 local support = { posix = posix, build = build, over = over.transport,
   lua = os.getenv "LUA" or "lua5.4" }
 
+-- The loaded libcurl as a number: 0x080e01 for 8.14.1.
+local function libcurl()
+  local major, minor, patch = require("curlew").features().libcurl
+    :match("^(%d+)%.(%d+)%.(%d+)")
+  return (major * 256 + minor) * 256 + patch
+end
+
+setmetatable(support, { __index = function(_, name)
+  return name == "libcurl" and libcurl() or nil
+end })
+
 -- A port that refuses whoever connects, as long as this process lives: one that
 -- was merely closed may be another's at once.
 support.refused_port = select(2, posix.reserve())
