@@ -474,7 +474,7 @@ describe("A status line", function()
     case("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK", "200 hello", true),
     case("HTTP/1.1 200", "200 hello", true),
     case("HTTP/1.1 200 ", "200 hello", true),
-    case("HTTP/1.1  200  OK", "200 hello", true),
+    case("HTTP/1.1 200  OK", "200 hello", true), case("HTTP/1.1  200 OK"),
     case("HTTP/1.1 999 Odd", "999 hello", true),
     case("HTTP/1.0 200 OK", "200 hello", false),
     case("HTTP/1.1 099 Low"), case("HTTP/1.1 000 None"), case("HTTP/1.1 42 X"),
