@@ -35,6 +35,9 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Socket pairs are made without close-on-exec, so programs that are "
      "executed inherit them.",
      0, RELEASE(8, 8, 0), "descriptor_spec"},
+  [CW_QUIRK_EMPTY_QUERY] = {"empty_query",
+                            "An empty query is neither reported nor sent.",
+                            RELEASE(8, 8, 0), RELEASE(8, 21, 0), "url_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "
