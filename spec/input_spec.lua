@@ -244,8 +244,9 @@ describe("A url", function()
   end)
 
   it("keeps what is encoded already", function()
-    assert.equal("/%41%2f%20?%26=%3D+", target_of(server.url
-      .. "/%41%2f%20?%26=%3D+"))
+    -- newer releases of libcurl send the digits in capitals
+    assert.equal("/%41%2F%20?%26=%3D+", (target_of(server.url
+      .. "/%41%2f%20?%26=%3D+"):gsub("%%%x%x", string.upper)))
   end)
 
   it("has a scheme of any case", function()

@@ -51,7 +51,9 @@ local function is_error(outcome) return outcome:match("^%a") ~= nil end
 -- ---- the cases ----
 
 -- A case: its name, its bytes, what it is worth, and
---   kept     the next request finds the connection of this one
+--   kept     the next request finds the connection of this one; SURPLUS: it
+--            may, since libcurl has read bytes behind the response: 7.88 drops
+--            them and keeps the connection, 8.14 closes it
 --   ends     what the server does then: "close"; nil: it waits for a request
 --   method   of the request, GET
 --   complete how many of the bytes make the response, where it has an end
@@ -101,13 +103,19 @@ local function faults_of_cuts(case, way, ending)
   return faults
 end
 
+local SURPLUS = {}
+local V7 = http.features().libcurl:match("^7%.") ~= nil
+
 local function check_case(case)
   for way, take in pairs(ways) do
     it(("%s, %s"):format(case[1], way), function()
       local options = play(case, case[2], case.ends)
       assert.equal(case[3], take(options))
       assert.equal(0, http.stats().open)
-      assert.equal(case.kept or false, kept())
+      local was_kept = kept()
+      if case.kept ~= SURPLUS then
+        assert.equal(case.kept or false, was_kept)
+      end
     end)
   end
 end
@@ -155,7 +163,7 @@ describe("Content-Length:", function()
     case("too long", "Content-Length: 6\r\n", "truncated body",
       { ends = "close", cut = true }),
     case("zero, and yet a body", "Content-Length: 0\r\n", "200 ",
-      { kept = true, complete = 38 }),
+      { kept = SURPLUS, complete = 38 }),
     case("twice the same", "Content-Length: 5\r\nContent-Length: 5\r\n",
       "200 hello"),
     case("twice the same number", "Content-Length: 5\r\n"
@@ -262,9 +270,10 @@ describe("Transfer-Encoding:", function()
     case("folded", OK .. "Transfer-Encoding:\r\n chunked\r\n",
       "protocol headers"),
     -- until the end of the connection, whatever length there is
+    -- libcurl 8.14 goes by the length, and so closes the connection
     { "identity", OK .. "Content-Length: 3\r\nTransfer-Encoding: identity\r\n"
-      .. "\r\nhello", "200 hello", ends = "close", until_close = true,
-      cut = true },
+      .. "\r\nhello", V7 and "200 hello" or "200 hel", ends = "close",
+      until_close = V7, complete = not V7 and 70 or nil, cut = true },
     { "empty", OK .. "Transfer-Encoding:\r\n\r\nhello", "200 hello",
       ends = "close", until_close = true },
   }
@@ -381,9 +390,9 @@ describe("A response whose", function()
     broken("value ends in two CR", "A: 1\r\r\n"),
     broken("header line begins with a CR", "\rA: 1\r\n"),
     broken("blank line has two CR", "\r\r\n"),
-    -- libcurl drops a line that begins with a NUL, and the rest of that read
-    case("header line begins with a NUL", "\0A: 1\r\n", "truncated headers",
-      { ends = "close" }),
+    -- libcurl 7.88 drops a line that begins with a NUL, and what it read
+    case("header line begins with a NUL", "\0A: 1\r\n",
+      V7 and "truncated headers" or "protocol headers", { ends = "close" }),
     case("headers are over 256 KiB", ("A: " .. ("a"):rep(1019) .. "\r\n")
       :rep(300), "too_large headers"),
     { "headers are missing", OK .. "\r\nhello", "200 hello", ends = "close",
@@ -474,7 +483,7 @@ describe("A status line", function()
     case("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK", "200 hello", true),
     case("HTTP/1.1 200", "200 hello", true),
     case("HTTP/1.1 200 ", "200 hello", true),
-    case("HTTP/1.1  200  OK", "200 hello", true),
+    case("HTTP/1.1 200  OK", "200 hello", true), case("HTTP/1.1  200 OK"),
     case("HTTP/1.1 999 Odd", "999 hello", true),
     case("HTTP/1.0 200 OK", "200 hello", false),
     case("HTTP/1.1 099 Low"), case("HTTP/1.1 000 None"), case("HTTP/1.1 42 X"),
@@ -502,7 +511,7 @@ end)
 describe("Where no body is,", function()
   local function case(name, bytes, outcome, method, keeps)
     return { name, bytes .. FORGED, outcome, method = method,
-      complete = #bytes, kept = keeps ~= false,
+      complete = #bytes, kept = keeps ~= false and SURPLUS,
       cut = outcome == "204 " or method == "HEAD" }
   end
 

@@ -199,7 +199,7 @@ describe("A redirect", function()
       { multipart = { { name = "a", "b" },
         { name = "f", file = bodies["a file"].file } } }))
     local function parts(n)
-      return sent_body(n):gsub("%-%-%-%-+%x+", "BOUNDARY")
+      return sent_body(n):gsub("%-%-%-%-+%w+", "BOUNDARY")
     end
     assert.matches(BODY, parts(1), 1, true)
     assert.equal(parts(1), parts(2))
@@ -307,8 +307,13 @@ describe("A Location", function()
       local here = server.url:match("//(.*)")
       server:replies(moved((case[1]:gsub("HERE", here))), OK)
       local page = assert(http.fetch(server.url .. "/dir/page?old#frag"))
-      assert.equal("GET " .. case[2] .. " HTTP/1.1", request_line(2))
-      assert.equal(server.url .. case[3], page.url)
+      -- newer releases of libcurl write encoded bytes in capitals
+      local function capitals(text)
+        return (text:gsub("%%%x%x", string.upper))
+      end
+      assert.equal(capitals("GET " .. case[2] .. " HTTP/1.1"),
+        capitals(request_line(2)))
+      assert.equal(capitals(server.url .. case[3]), capitals(page.url))
       local from = server.url .. "/dir/page?old#frag"
       assert.same({ { status = 302, url = from } }, page.history)
     end)
@@ -394,6 +399,10 @@ describe("A Location", function()
   it("that comes twice and differs is an error", function()
     server:replies(answer(302, "Location: /a\r\nlocation: /b\r\n"), OK)
     local err = failure(server.url)
+    if err.code == "protocol" then -- libcurl 8.23 refuses it, whatever follows
+      assert.is_nil(http.features().libcurl:match("^7%."))
+      return
+    end
     assert.same({ "redirect", 302 }, { err.code, err.status })
     assert.matches("several Locations", err.message, 1, true)
   end)

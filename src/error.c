@@ -193,11 +193,13 @@ static bool is_senseless(CURLcode curl, const char *detail,
   return facts->http2 ? *detail && !facts->repeated : facts->chunked;
 }
 
-/* The code of a failed HTTP/2 stream or session. libcurl writes a text only if
-** it ends the session because of an error. */
+/* The code of a failed HTTP/2 stream or session. libcurl writes a text about a
+** session only if it ends the session because of an error. About a stream
+** libcurl 7.88 writes none if the reset comes before the request was written.
+*/
 static cw_code code_of_http2(CURLcode curl, const char *detail,
                              const cw_facts *facts) {
-  bool broken = (curl == CURLE_HTTP2_STREAM && !gives_up(detail)) ||
+  bool broken = (curl == CURLE_HTTP2_STREAM && *detail && !gives_up(detail)) ||
                 (curl == CURLE_HTTP2 && *detail) ||
                 (curl == CURLE_PARTIAL_FILE && facts->goaway) ||
                 curl == CURLE_GOT_NOTHING; /* before libcurl 8.1.0 */

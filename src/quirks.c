@@ -90,6 +90,9 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "A request for http is sent on an idle connection with TLS to the same "
      "host and port.",
      RELEASE(8, 13, 0), RELEASE(8, 17, 0), "tls_spec"},
+  [CW_QUIRK_EMPTY_QUERY] = {"empty_query",
+                            "An empty query is neither reported nor sent.",
+                            RELEASE(8, 8, 0), RELEASE(8, 21, 0), "url_spec"},
   [CW_QUIRK_TUNNEL_OWNER] =
     {"tunnel_owner",
      "A tunnel that was made for one user of a proxy serves another one "

@@ -64,6 +64,12 @@ static void copy_reason(cw_response *r, cw_text reason) {
   r->reason[n] = '\0';
 }
 
+/* One blank stands before the status (RFC 9112 section 4); newer releases of
+** libcurl refuse more. */
+static bool has_more_blanks(cw_text line, size_t version) {
+  return version + 1 < line.length && cw_text_blank(line.bytes[version + 1]);
+}
+
 bool cw_response_status_line(cw_response *r, cw_text line) {
   size_t n = 0;
   if (!fresh(&r->headers)) return false;
@@ -71,7 +77,8 @@ bool cw_response_status_line(cw_response *r, cw_text line) {
     n++;
   cw_text rest = cw_text_trim((cw_text){line.bytes + n, line.length - n});
   r->http_version = version_of((cw_text){line.bytes, n});
-  r->status = *r->http_version ? status_of(rest) : 0;
+  bool odd = has_more_blanks(line, n) || !*r->http_version;
+  r->status = odd ? 0 : status_of(rest);
   size_t digits = r->status ? 3 : 0;
   copy_reason(
     r, cw_text_trim((cw_text){rest.bytes + digits, rest.length - digits}));

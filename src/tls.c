@@ -79,17 +79,24 @@ static bool about_versions(const cw_error *e) {
          strstr(e->text, "wrong ssl version");
 }
 
+/* What is wrong with a certificate, in OpenSSL's words, behind libcurl's. */
+static const char *reason_in(const char *said) {
+  const char *reason = strstr(said, ": ");
+  return reason ? reason + 2 : said;
+}
+
 void cw_tls_explain(cw_error *e, long verified, const cw_settings *own,
                     const cw_settings *defaults) {
   char said[CW_ERROR_TEXT];
   memcpy(said, e->text, sizeof said);
   if (e->curl != CURLE_PEER_FAILED_VERIFICATION) verified = 0; /* an old one */
   if (no_issuer(verified) || own_issuer(verified))
-    snprintf(e->text, sizeof e->text,
-             "%.68s; trusted: %.90s; tls = { ca = ... } names others%s", said,
-             trusted(own, defaults),
-             no_issuer(verified) ? "; or the server sends a part of its chain"
-                                 : "");
+    snprintf(
+      e->text, sizeof e->text,
+      "SSL certificate problem: %.60s; trusted: %.73s; tls = { ca = ... } "
+      "names others%s",
+      reason_in(said), trusted(own, defaults),
+      no_issuer(verified) ? "; or the server sends a part of its chain" : "");
   else if (e->curl == CURLE_SSL_CACERT_BADFILE)
     snprintf(e->text, sizeof e->text, "no certificate can be read from %.200s",
              trusted(own, defaults));

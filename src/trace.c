@@ -44,12 +44,15 @@ static bool put_secret_field(int fd, const cw_request *r, cw_text line) {
   return false;
 }
 
+static void put_masked(int fd, char sign, cw_text line) {
+  char shown[LONGEST + 32];
+  size_t n = cw_mask(shown, sizeof shown, line.bytes, line.length);
+  put(fd, sign, (cw_text){shown, n}, "");
+}
+
 /* What libcurl does, in its own words: any of them may hold a secret. */
 static void put_text(int fd, const cw_request *r, cw_text line) {
-  char shown[LONGEST + 32];
-  if (put_secret_field(fd, r, line)) return;
-  size_t n = cw_mask(shown, sizeof shown, line.bytes, line.length);
-  put(fd, '*', (cw_text){shown, n}, "");
+  if (!put_secret_field(fd, r, line)) put_masked(fd, '*', line);
 }
 
 /* "GET /path?query HTTP/1.1" without what the query says. */
@@ -76,13 +79,15 @@ static void put_field(int fd, const cw_request *r, char sign, cw_text line) {
   const char *colon = memchr(line.bytes, ':', line.length);
   size_t n = colon ? (size_t)(colon - line.bytes) : 0;
   bool hides = colon && secret(r, (cw_text){line.bytes, n});
-  cw_text shown = {line.bytes, hides ? n + 1 : line.length};
+  cw_text shown = {line.bytes, n + 1};
   if (line.length && cw_text_blank(*line.bytes)) /* folded: of which line? */
     put(fd, sign, (cw_text){"", 0}, " ***");
   else if (colon && cw_text_is((cw_text){line.bytes, n}, "location"))
     put_location(fd, sign, line);
+  else if (hides)
+    put(fd, sign, shown, " ***");
   else
-    put(fd, sign, shown, hides ? " ***" : "");
+    put_masked(fd, sign, line);
 }
 
 static void put_head(int fd, const cw_request *r, char sign, cw_text head) {

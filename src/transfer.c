@@ -1335,11 +1335,11 @@ static bool is_of_proxy(CURLcode rc) {
 /* Whether it was a proxy that failed, and not the server or the way to it. */
 static bool blames_proxy(const cw_transfer *t, CURLcode rc, long answer) {
   cw_code code = cw_error_code(rc);
-  if (t->connected || rc == CURLE_INTERFACE_FAILED || !uses_proxy(t, rc))
-    return code == CW_ERR_PROXY && t->proxy != CW_PROXY_NONE && !t->connected;
-  if (code == CW_ERR_PROXY || answer >= 300) return true;
+  if (t->connected || t->proxy == CW_PROXY_NONE) return false;
+  if (is_of_proxy(rc)) return true;
+  if (rc == CURLE_INTERFACE_FAILED || !uses_proxy(t, rc)) return false;
   if (is_talk_with_proxy(rc)) return true;
-  if (answer != 0) return false;
+  if (answer != 0) return answer / 100 != 2;
   if (code == CW_ERR_TLS) return t->proxy == CW_PROXY_TLS;
   return code == CW_ERR_CONNECT;
 }

@@ -12,6 +12,7 @@
 #include "buf.h"
 #include "headers.h"
 #include "printable.h"
+#include "quirks.h"
 
 enum { LONGEST = 1024 * 1024 };
 
@@ -92,9 +93,16 @@ static const char *fault(const char *text, size_t length, bool *encoded) {
   return *host && !strchr("/?#", *host) ? NULL : "has no host";
 }
 
+/* How a part is asked for, so that an empty query is one if libcurl sends it.
+** Older releases ignore CURLU_GET_EMPTY, and older headers do not know it. */
+static unsigned flags_for_parts(void) {
+  const unsigned GET_EMPTY = 1u << 14;
+  return cw_quirk_is_active(CW_QUIRK_EMPTY_QUERY) ? 0 : GET_EMPTY;
+}
+
 static char *part_of(const cw_url *u, CURLUPart part) {
   char *text = NULL;
-  curl_url_get(u->parsed, part, &text, 0);
+  curl_url_get(u->parsed, part, &text, flags_for_parts());
   return text;
 }
 

@@ -543,7 +543,7 @@ static void error_facts(void) {
     {CURLE_RECV_ERROR, CW_PHASE_HEADERS, {0}, " alert ", CW_ERR_CLOSED},
     {CURLE_HTTP2, CW_PHASE_BODY, {.http2 = true}, "", CW_ERR_CLOSED},
     {CURLE_HTTP2, CW_PHASE_BODY, {.http2 = true}, "x", CW_ERR_PROTOCOL},
-    {CURLE_HTTP2_STREAM, CW_PHASE_BODY, {.http2 = true}, "", CW_ERR_PROTOCOL},
+    {CURLE_HTTP2_STREAM, CW_PHASE_BODY, {.http2 = true}, "", CW_ERR_CLOSED},
     {CURLE_HTTP2_STREAM,
      CW_PHASE_BODY,
      {.http2 = true},
