@@ -28,8 +28,8 @@ static void stop_listening(cw_ending *e) {
 **   the response begins, because it is slow.
 ** - A GOAWAY of libcurl is recognized by the number of bytes written. */
 static void watch_stream(cw_ending *e) {
-  e->deduces =
-    cw_quirk_is_active(CW_QUIRK_END_STREAM) && cw_tls_watch_http2(e->tls);
+  e->http2 = cw_tls_watch_http2(e->tls);
+  e->deduces = e->http2 && cw_quirk_is_active(CW_QUIRK_END_STREAM);
   if (e->deduces) cw_tls_watch_on_record(e->tls, listen_now, e);
 }
 
@@ -82,7 +82,7 @@ void cw_ending_final(cw_ending *e, bool open) {
 }
 
 void cw_ending_delivered(cw_ending *e) {
-  if (e->deduces) cw_tls_watch_delivered(e->tls);
+  if (e->http2) cw_tls_watch_delivered(e->tls);
 }
 
 bool cw_ending_cut(const cw_ending *e) {
@@ -119,21 +119,29 @@ static bool has_broken_session(const cw_ending *e, bool forbidden) {
   return has_written_more(e);
 }
 
-/* libcurl before 8.1.0 takes RST_STREAM with NO_ERROR for a clean end. If the
-** end of the connection follows directly, the frame is recognized by its size
-** of 13 bytes, none of which was delivered. */
-static bool was_reset_without_error(const cw_ending *e, bool has_trailers) {
+/* libcurl takes RST_STREAM with NO_ERROR for a clean end of the stream. The
+** frame is recognized by its size of 13 bytes, none of which was delivered.
+** libcurl before 8.1.0 may read on after the end of the stream, so there the
+** end of the connection has to follow directly. Later versions read nothing
+** more. After the answer to an upload the frame is no error: it asks for no
+*more
+** of the upload (RFC 9113 section 8.1). */
+static bool was_reset_without_error(const cw_ending *e, bool has_trailers,
+                                    bool uploads) {
   enum { RST_STREAM = 13 };
-  return cw_tls_watch_delayed(e->tls) && !has_trailers &&
-         cw_tls_watch_last(e->tls) == RST_STREAM;
+  if (!e->http2 || has_trailers || !cw_quirk_is_active(CW_QUIRK_RESET))
+    return false;
+  if (e->deduces)
+    return cw_tls_watch_delayed(e->tls) &&
+           cw_tls_watch_last(e->tls) == RST_STREAM;
+  return !uploads && cw_tls_watch_newest(e->tls) == RST_STREAM;
 }
 
 const char *cw_ending_of_stream(const cw_ending *e, bool forbidden,
-                                bool has_trailers) {
-  if (!e->deduces) return NULL;
-  if (has_broken_session(e, forbidden))
+                                bool has_trailers, bool uploads) {
+  if (e->deduces && has_broken_session(e, forbidden))
     return "the HTTP/2 connection failed before the end of the body";
-  if (was_reset_without_error(e, has_trailers))
+  if (was_reset_without_error(e, has_trailers, uploads))
     return "the server reset the stream before the end of the body";
   return NULL;
 }

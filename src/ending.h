@@ -13,11 +13,12 @@ typedef struct cw_ending {
   void (*listen)(void *data, bool on);
   void *data;
   cw_tls_watch *tls; /* a reference; NULL: the TLS layer cannot be watched */
-  bool deduces;      /* HTTP/2, and this libcurl does not report a cut */
-  bool listens;      /* CURLOPT_VERBOSE is set */
-  bool goaway;       /* the server has sent GOAWAY */
-  bool kept;         /* libcurl has kept the connection, or closed it only
-                     ** because its pool is full */
+  bool http2;
+  bool deduces; /* HTTP/2, and this libcurl does not report a cut */
+  bool listens; /* CURLOPT_VERBOSE is set */
+  bool goaway;  /* the server has sent GOAWAY */
+  bool kept;    /* libcurl has kept the connection, or closed it only
+                ** because its pool is full */
 } cw_ending;
 
 /* The transfer of 'easy' has got a connection. To be called inside
@@ -49,9 +50,10 @@ bool cw_ending_broke(const cw_ending *e);
 
 /* Why a body over HTTP/2 without a declared length is truncated although
 ** libcurl calls the response complete; NULL: it is complete, or the cut cannot
-** be detected. 'forbidden': the connection was not to be kept. */
+** be detected. 'forbidden': the connection was not to be kept. 'uploads': the
+** request has a body. */
 const char *cw_ending_of_stream(const cw_ending *e, bool forbidden,
-                                bool has_trailers);
+                                bool has_trailers, bool uploads);
 
 /* The same for a body over HTTP/1 that ends with the connection. */
 const char *cw_ending_of_connection(const cw_ending *e);

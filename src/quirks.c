@@ -40,6 +40,15 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "The socket of a connection that is given up before it is connected is "
      "closed without the close callback.",
      0, RELEASE(8, 2, 0), "replaced_spec"},
+  [CW_QUIRK_RESET] =
+    {"reset", "RST_STREAM with NO_ERROR is taken for the end of the stream.", 0,
+     0, "truncated_spec"},
+  /* 8.3.0 to 8.7.1 too, but in these releases a part of the response may still
+  ** be in a buffer of libcurl, so the error stays. */
+  [CW_QUIRK_LATE_UPLOAD] =
+    {"late_upload",
+     "An upload over HTTP/2 that ends after its complete response fails.",
+     RELEASE(8, 8, 0), 0, "window_spec"},
   [CW_QUIRK_ZONE] = {"zone",
                      "A copy of a parsed url loses the zone of its address.", 0,
                      RELEASE(8, 3, 0), "address_spec"},

@@ -285,6 +285,10 @@ size_t cw_tls_watch_last(const cw_tls_watch *w) {
   return w->unread == 1 && w->overhead ? w->last : 0;
 }
 
+size_t cw_tls_watch_newest(const cw_tls_watch *w) {
+  return w->unread > 0 && w->overhead ? w->last : 0;
+}
+
 bool cw_tls_watch_written(const cw_tls_watch *w, size_t *bytes) {
   *bytes = w->written;
   return w->overhead != 0;

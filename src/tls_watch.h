@@ -58,6 +58,10 @@ bool cw_tls_watch_ended(const cw_tls_watch *w);
 ** or the size is unknown. */
 size_t cw_tls_watch_last(const cw_tls_watch *w);
 
+/* The data bytes of the newest record, if no data was delivered since it came;
+** 0: data was delivered, or the size is unknown. */
+size_t cw_tls_watch_newest(const cw_tls_watch *w);
+
 /* The data bytes written since the last record came. False: not known. */
 bool cw_tls_watch_written(const cw_tls_watch *w, size_t *bytes);
 

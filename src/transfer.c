@@ -1482,7 +1482,8 @@ static const char *what_is_missing(const cw_transfer *t) {
   if (!t->ending.tls || !is_open_ended(t)) return NULL;
   if (!cw_transfer_speaks_http1(t))
     return cw_ending_of_stream(&t->ending, t->forbids_reuse,
-                               trailers && cw_headers_count(trailers) > 0);
+                               trailers && cw_headers_count(trailers) > 0,
+                               t->content->kind != CW_CONTENT_NONE);
   if (allows_unclean_close(t->request)) return NULL;
   return cw_ending_of_connection(&t->ending);
 }
@@ -1505,7 +1506,21 @@ static void end_well(cw_transfer *t) {
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_BODY, "%s", missing);
 }
 
+/* A server may send its whole response before it has read the request. If the
+** upload then ends the stream, libcurl 8.3.0 and later report that the upload
+** has failed. The stream has ended well: libcurl describes every other error of
+** sending, and it has read all that had come before it wrote. */
+static bool is_late_upload(const cw_transfer *t, CURLcode result) {
+  int64_t length = t->response->length;
+  if (result != CURLE_SEND_ERROR || *t->detail) return false;
+  if (!cw_quirk_is_active(CW_QUIRK_LATE_UPLOAD)) return false;
+  if (!t->response->final || cw_transfer_speaks_http1(t)) return false;
+  return cw_content_sent(t->content) && !t->body->paused &&
+         (length < 0 || t->body->came == (uint64_t)length);
+}
+
 void cw_transfer_done(cw_transfer *t, CURLcode result) {
+  if (is_late_upload(t, result)) result = CURLE_OK;
   if (result != CURLE_OK && was_cut(t, result))
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_BODY,
                  "the HTTP/2 stream ended before the body was complete");
