@@ -52,17 +52,21 @@ compile = $(CC) $(language) $(OPTIMIZE) $(WARNINGS) $(WERROR) $(SANITIZE) \
   -fPIC -MMD -MP $(lua_cflags) $(engine_cflags) $(CPPFLAGS) $(CFLAGS)
 # nodelete: a resolver's thread may outlive lua_close, which unloads us.
 # What dlopen leaves undefined is Lua's: the host has it.
-link_core = $(CC) -shared -Wl,-z,nodelete $(SANITIZE) $(LDFLAGS)
+link_as := -shared -Wl,-z,nodelete
+ifeq ($(shell uname -s),Darwin)
+link_as := -bundle -undefined dynamic_lookup
+endif
+link_core = $(CC) $(link_as) $(SANITIZE) $(LDFLAGS)
 
 sources := $(wildcard src/*.c)
 objects := $(sources:%.c=$(BUILD)/%.o)
 engine_parts := $(filter-out src/lua_%.c src/engine.c,$(sources))
 decoder_parts := $(patsubst %,src/%.c,decoder coding error headers buf mask \
-  printable quirks libcurl)
-digest_parts := $(patsubst %,src/%.c,digest headers buf)
+  printable quirks libcurl platform)
+digest_parts := $(patsubst %,src/%.c,digest headers buf platform)
 fuzz_targets := decoder digest headers reader
 # Programs, not scripts; the sanitized build has its own.
-programs := engine_test callback_test decoder_test digest_test quirks_test host \
+programs := engine_test callback_test decoder_test digest_test quirks_test platform_test host \
   $(fuzz_targets:%=fuzz_%)
 support := $(programs:%=build/spec/%) build/spec/posix_support.so \
   build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
@@ -177,6 +181,10 @@ $(BUILD)/spec/digest_test: $(BUILD)/spec/digest_test.o \
 $(BUILD)/spec/quirks_test: $(BUILD)/spec/quirks_test.o \
   $(call spec_objects,src/libcurl.c)
 	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(curl_libs) -lpthread
+
+$(BUILD)/spec/platform_test: $(BUILD)/spec/platform_test.o \
+  $(call spec_objects,src/platform.c)
+	$(CC) $(SANITIZE) $(LDFLAGS) -o $@ $^
 
 $(BUILD)/spec/fuzz/%.o: spec/fuzz/%.c Makefile
 	@mkdir -p $(@D)
@@ -307,6 +315,23 @@ asan: support ## the specs under AddressSanitizer, UBSan and LeakSanitizer
 	  LSAN_OPTIONS=suppressions=$(CURDIR)/script/lsan.supp:print_suppressions=0 \
 	  CURLEW_PROGRAMS="$(CURDIR)/$(asan_dir)/spec" \
 	  script/files lua $(asan_dir) build/asan-logs $(but_build) $(ARGS)
+
+# The paths for systems other than Linux, on Linux. Event loops need epoll, so
+# what uses one is not run.
+portable_dir := build/portable
+in_portable := body descriptor download engine error headers http2 leaks limit \
+  map memory_asking observer platform read reader redirect replaced request \
+  resume retry save scope session task timeout tls transfer truncated upload \
+  wait where
+.PHONY: portable
+portable: support ## the specs without the calls that only Linux has
+	@$(MAKE) --no-print-directory -s BUILD=$(portable_dir) \
+	  CORE=$(portable_dir)/curlew/core.so CPPFLAGS=-DCURLEW_PORTABLE=1 \
+	  all $(programs:%=$(portable_dir)/spec/%)
+	@echo "not run: event loops, which need epoll"
+	@CURLEW_PROGRAMS="$(CURDIR)/$(portable_dir)/spec" CURLEW_PORTABLE=1 \
+	  script/files lua $(portable_dir) build/portable-logs $(but_build) \
+	  $(or $(ARGS),$(in_portable:%=spec/%_spec.lua))
 
 $(asan_lua): $(asan_dir)/unpreload.so Makefile
 	@mkdir -p $(@D)

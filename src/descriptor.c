@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "platform.h"
+
 enum { FIRST = 3 };
 
 int cw_descriptor_copy(int fd) { return fcntl(fd, F_DUPFD_CLOEXEC, FIRST); }
@@ -54,12 +56,7 @@ cw_pair cw_descriptor_next_pair(void) {
   return p;
 }
 
-static bool is_local_socket(int fd) {
-  int domain = 0;
-  socklen_t size = sizeof domain;
-  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
-         domain == AF_UNIX;
-}
+static bool is_local_socket(int fd) { return cw_socket_family(fd) == AF_UNIX; }
 
 static void seal(int fd) { fcntl(fd, F_SETFD, FD_CLOEXEC); }
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "buf.h"
+#include "platform.h"
 
 enum {
   LONGEST_VALUE = 4096, /* of realm, nonce and opaque */
@@ -452,7 +452,7 @@ static bool write_answer(cw_buf *b, const cw_digest *d,
 /* 128 random bits in hexadecimal. */
 static bool make_cnonce(char text[CW_DIGEST_CNONCE]) {
   unsigned char bytes[16];
-  if (getrandom(bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) return false;
+  if (!cw_random(bytes, sizeof bytes)) return false;
   write_hex(bytes, sizeof bytes, text);
   return true;
 }

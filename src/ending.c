@@ -124,8 +124,7 @@ static bool has_broken_session(const cw_ending *e, bool forbidden) {
 ** libcurl before 8.1.0 may read on after the end of the stream, so there the
 ** end of the connection has to follow directly. Later versions read nothing
 ** more. After the answer to an upload the frame is no error: it asks for no
-*more
-** of the upload (RFC 9113 section 8.1). */
+** more of the upload (RFC 9113 section 8.1). */
 static bool was_reset_without_error(const cw_ending *e, bool has_trailers,
                                     bool uploads) {
   enum { RST_STREAM = 13 };

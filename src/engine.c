@@ -14,6 +14,7 @@
 #include "deadlines.h"
 #include "descriptor.h"
 #include "openssl.h"
+#include "platform.h"
 #include "quirks.h"
 #include "watch.h"
 
@@ -198,8 +199,8 @@ static curl_socket_t on_open(void *data, curlsocktype purpose,
   (void)purpose;
   cw_transfer *t = data;
   cw_engine *e = t->calls.data;
-  int fd = cw_descriptor(socket(
-    address->family, address->socktype | SOCK_CLOEXEC, address->protocol));
+  int fd = cw_descriptor(
+    cw_socket(address->family, address->socktype, address->protocol));
   t->no_socket = fd < 0 ? errno : 0;
   t->opened = true;
   if (fd < 0) {

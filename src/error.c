@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "mask.h"
+#include "platform.h"
 #include "printable.h"
 #include "quirks.h"
 
@@ -65,7 +66,7 @@ void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
 void cw_error_from_system(cw_error *e, cw_code code, cw_phase phase,
                           const char *what, const char *name, int number) {
   char text[128];
-  const char *why = strerror_r(number, text, sizeof text);
+  const char *why = cw_strerror(number, text, sizeof text);
   cw_error_set(e, code, phase, "cannot %s %.107s: %s", what, name, why);
 }
 
@@ -298,7 +299,7 @@ void cw_error_add_system(cw_error *e, int number) {
   if (!at) at = strstr(e->text, "Could not connect to server");
   if (!at || number == 0) return;
   snprintf(at, sizeof e->text - (size_t)(at - e->text), "%s",
-           strerror_r(number, text, sizeof text));
+           cw_strerror(number, text, sizeof text));
 }
 
 void cw_error_of_descriptors(cw_error *e, CURLcode curl, cw_phase phase,
@@ -315,7 +316,7 @@ void cw_error_of_descriptors(cw_error *e, CURLcode curl, cw_phase phase,
                  "limit allows (ENFILE)");
   else
     cw_error_set(e, code, phase_of(code, phase), "cannot open a socket: %s",
-                 strerror_r(number, text, sizeof text));
+                 cw_strerror(number, text, sizeof text));
   e->curl = curl;
 }
 

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "authorization.h"
+#include "platform.h"
 #include "printable.h"
 #include "redirect.h"
 #include "retry.h"
@@ -332,7 +332,7 @@ static bool redirects(const cw_exchange *x) {
 
 static double random_fraction(void) {
   uint32_t bits = 0;
-  if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) < 0) return 1;
+  if (!cw_random(&bits, sizeof bits)) return 1;
   return bits / 4294967295.0;
 }
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "platform.h"
 
 void cw_part_init(cw_part *p) {
   memset(p, 0, sizeof *p);
@@ -40,7 +41,7 @@ static bool fail(const cw_part *p, cw_error *e, const char *what, int number) {
   char text[128];
   cw_error_set(e, CW_ERR_FILE, CW_PHASE_BODY, "cannot %s %.96s: %s", what,
                p->known ? p->known : p->file.path,
-               strerror_r(number, text, sizeof text));
+               cw_strerror(number, text, sizeof text));
   return false;
 }
 

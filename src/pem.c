@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "descriptor.h"
+#include "platform.h"
 
 enum {
   MOST = 4 * 1024 * 1024, /* a system's bundle has a quarter of a MiB */
@@ -82,10 +83,10 @@ const char *cw_pem_path_fault(const char *path) {
   return "it is no regular file and no folder; PEM text can be given instead";
 }
 
-static const char *say(int fault) {
+static const char *say(int fault, char *text, size_t size) {
   return fault == NOT_REGULAR
            ? "it is no regular file; PEM text can be given instead"
-           : strerror(fault);
+           : cw_strerror(fault, text, size);
 }
 
 static bool fail(cw_error *e, const char *what) {
@@ -110,6 +111,7 @@ static bool append(char **text, const char *more, cw_pem what, cw_error *e) {
 }
 
 bool cw_pem_add(char **text, const char *given, cw_pem what, cw_error *e) {
+  char why[128];
   if (cw_pem_is(given)) return append(text, given, what, e);
   cw_buf file;
   cw_buf_init(&file, MOST);
@@ -118,6 +120,7 @@ bool cw_pem_add(char **text, const char *given, cw_pem what, cw_error *e) {
   cw_buf_clear(&file);
   if (fault)
     cw_error_set(e, CW_ERR_TLS, CW_PHASE_REQUEST, "cannot read %s: %s",
-                 what == CW_PEM_KEY ? "its file" : given, say(fault));
+                 what == CW_PEM_KEY ? "its file" : given,
+                 say(fault, why, sizeof why));
   return ok;
 }

@@ -6,19 +6,16 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "descriptor.h"
+#include "platform.h"
 
-_Static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR,
-               "the same bits mean the same to poll and epoll");
-
-void cw_watch_init(cw_watch *w) { *w = (cw_watch){.epoll = -1, .bell = -1}; }
+void cw_watch_init(cw_watch *w) {
+  *w = (cw_watch){0};
+  cw_poller_init(&w->poller);
+}
 
 void cw_watch_clear(cw_watch *w) {
   free(w->table);
@@ -26,8 +23,7 @@ void cw_watch_clear(cw_watch *w) {
   free(w->fired);
   free(w->dirty);
   free(w->doubtful);
-  if (w->epoll >= 0) close(w->epoll);
-  if (w->bell >= 0) close(w->bell);
+  cw_poller_clear(&w->poller);
   cw_watch_init(w);
 }
 
@@ -217,11 +213,6 @@ void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {
   if (at) w->table[at - 1].talks = talks;
 }
 
-static bool ended(int fd) {
-  struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-  return poll(&p, 1, 0) > 0;
-}
-
 static bool silent(int fd) {
   char byte;
   return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
@@ -235,7 +226,7 @@ bool cw_watch_is_silent(const cw_watch *w, uint64_t name, bool unread) {
 
 bool cw_watch_has_ended(const cw_watch *w, uint64_t name) {
   int at = find(w, name);
-  return at && w->table[at - 1].talks && ended(at - 1);
+  return at && w->table[at - 1].talks && cw_peer_has_ended(at - 1);
 }
 
 bool cw_watch_is_nameless(const cw_watch *w, int fd) {
@@ -269,7 +260,7 @@ bool cw_watch_holds(const cw_watch *w, int fd) {
 ** forget, and it would come up for ever. */
 static void leave_epoll(cw_watch *w, int fd) {
   if (!w->table[fd].registered) return;
-  epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
+  cw_poller_set(&w->poller, fd, 0);
   w->table[fd].registered = 0;
 }
 
@@ -359,17 +350,11 @@ size_t cw_watch_settle(cw_watch *w) {
   return gone;
 }
 
-/* Epoll forgets a closed descriptor by itself, and its number may be another
-** file by now: hence each operation may find the other's state. */
 static void tell_epoll(cw_watch *w, int fd) {
   cw_watched *d = &w->table[fd];
   d->dirty = false;
   if (d->events == d->registered && (!d->stale || !d->events)) return;
-  struct epoll_event event = {.events = (uint32_t)d->events, .data.fd = fd};
-  if (!d->events)
-    epoll_ctl(w->epoll, EPOLL_CTL_DEL, fd, NULL);
-  else if (epoll_ctl(w->epoll, EPOLL_CTL_MOD, fd, &event) != 0)
-    epoll_ctl(w->epoll, EPOLL_CTL_ADD, fd, &event);
+  cw_poller_set(&w->poller, fd, d->events);
   d->registered = d->events;
   d->stale = false;
 }
@@ -380,29 +365,14 @@ static void tell_all(cw_watch *w) {
   w->dirty_count = 0;
 }
 
-static bool have_epoll(cw_watch *w) {
-  if (w->epoll < 0) w->epoll = cw_descriptor(epoll_create1(EPOLL_CLOEXEC));
-  return w->epoll >= 0;
-}
-
-static bool have_bell(cw_watch *w) {
-  struct epoll_event event = {.events = EPOLLIN};
-  if (w->bell >= 0) return true;
-  w->bell = cw_descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  event.data.fd = w->bell;
-  return w->bell >= 0 &&
-         epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->bell, &event) == 0;
-}
-
-void cw_watch_ring(cw_watch *w) {
-  if (w->bell >= 0) eventfd_write(w->bell, 1);
-}
+void cw_watch_ring(cw_watch *w) { cw_poller_ring(&w->poller); }
 
 int cw_watch_descriptor(cw_watch *w) {
-  if (!have_epoll(w) || !have_bell(w)) return -1;
+  if (!cw_poller_open(&w->poller) || !cw_poller_open_bell(&w->poller))
+    return -1;
   w->asked = true;
   tell_all(w);
-  return w->epoll;
+  return w->poller.fd;
 }
 
 /* Poll looks at every descriptor each time; epoll has to be told of each that
@@ -417,31 +387,16 @@ static bool goes_by_epoll(cw_watch *w) {
   if (w->count < FEW || w->vain < price) return false;
   w->vain -= price;
   if (w->vain > KEPT) w->vain = KEPT; /* another load is soon noticed */
-  return have_epoll(w);
+  return cw_poller_open(&w->poller);
 }
 
 static void wait_epoll(cw_watch *w, int64_t us) {
-  enum { AT_ONCE = 64 };
-  struct epoll_event events[AT_ONCE];
-  int room = w->size < AT_ONCE ? (int)w->size : AT_ONCE;
   tell_all(w);
-  int ms = us < 0 ? -1 : (int)((us + 999) / 1000);
-  int n = epoll_wait(w->epoll, events, room ? room : 1, ms);
-  for (int i = 0; i < n; i++) {
-    eventfd_t rung;
-    int fd = events[i].data.fd;
-    if (fd == w->bell)
-      eventfd_read(fd, &rung);
-    else if (i < room)
-      w->fired[w->fired_count++] =
-        (struct pollfd){.fd = fd, .revents = (short)events[i].events};
-  }
+  w->fired_count = cw_poller_wait(&w->poller, us, w->fired, w->size);
 }
 
 static void wait_poll(cw_watch *w, int64_t us) {
-  struct timespec limit = {.tv_sec = us / 1000000,
-                           .tv_nsec = us % 1000000 * 1000};
-  int n = ppoll(w->set, w->count, us < 0 ? NULL : &limit, NULL);
+  int n = cw_poll(w->set, w->count, us);
   for (size_t i = 0; n > 0 && i < w->count; i++)
     if (w->set[i].revents) w->fired[w->fired_count++] = w->set[i];
 }

@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "poller.h"
+
 /* One a descriptor number. */
 typedef struct cw_watched {
   short events;       /* POLLIN, POLLOUT: what is wanted; 0: nothing */
@@ -48,10 +50,9 @@ typedef struct cw_watch {
   size_t doubtful_count, doubtful_size;
   int closing;         /* 1 + the first that is to be ended; 0: none */
   int named[CW_NAMED]; /* 1 + the first in that place; 0: none */
-  int epoll;           /* -1: not made yet */
-  bool asked;          /* for the epoll descriptor: it is up to date always */
-  int bell;            /* owned, an eventfd in it; -1: not made yet */
-  size_t vain;         /* looked at by poll, or that would have been, in vain */
+  cw_poller poller;
+  bool asked;  /* for the epoll descriptor: it is up to date always */
+  size_t vain; /* looked at by poll, or that would have been, in vain */
   size_t held;
   size_t gone; /* found closed since they were last counted */
 } cw_watch;

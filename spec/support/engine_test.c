@@ -976,9 +976,9 @@ static void watch_turns_to_epoll(void) {
     open_pipe(&ends[k][0], &ends[k][1]);
     CHECK(cw_watch_set(&t.w, ends[k][0], POLLIN));
   }
-  for (int i = 0; i < 100 && t.w.epoll < 0; i++)
+  for (int i = 0; i < 100 && t.w.poller.fd < 0; i++)
     CHECK(finds_nothing(&t.w));
-  CHECK(t.w.epoll >= 0 && t.w.dirty_count == 0);
+  CHECK(t.w.poller.fd >= 0 && t.w.dirty_count == 0);
   fill(ends[7][1]);
   CHECK(finds(&t.w, ends[7][0]));
   for (int k = 8; k < PIPES; k++)
