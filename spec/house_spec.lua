@@ -87,8 +87,11 @@ describe("The house", function()
   it("waits in one place, and sets options in two", function()
     for _, path in ipairs(sources) do
       local code, room = code_of(path), room_of(path)
-      local waits = code:match("ppoll%(") or code:match("epoll_wait%(")
-      assert.is_true(not waits or room == "watch", path)
+      local calls = code:match("ppoll%(") or code:match("epoll_wait%(")
+      assert.is_true(not calls or room == "platform" or room == "poller", path)
+      local waits = code:match("cw_poll%(") or code:match("cw_poller_wait%(")
+      assert.is_true(not waits or room == "watch" or room == "platform"
+        or room == "poller", path)
       local sets = code:match("curl_easy_setopt")
       assert.is_true(not sets or room == "apply" or room == "transfer", path)
     end
