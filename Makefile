@@ -330,8 +330,8 @@ portable: support ## the specs without the calls that only Linux has
 	  all $(programs:%=$(portable_dir)/spec/%)
 	@echo "not run: event loops, which need epoll"
 	@CURLEW_PROGRAMS="$(CURDIR)/$(portable_dir)/spec" CURLEW_PORTABLE=1 \
-	  script/files lua $(portable_dir) build/portable-logs $(but_build) \
-	  $(or $(ARGS),$(in_portable:%=spec/%_spec.lua))
+	  script/files lua $(portable_dir) build/portable-logs \
+	  --exclude-tags=build,epoll $(or $(ARGS),$(in_portable:%=spec/%_spec.lua))
 
 $(asan_lua): $(asan_dir)/unpreload.so Makefile
 	@mkdir -p $(@D)

@@ -66,7 +66,7 @@ describe("Descriptors", function()
     assert.same({ "GET /one HTTP/1.1", "GET /two HTTP/1.1" }, asked())
   end)
 
-  it("are none of stdio's, either, when that is closed later", function()
+  it("are none of stdio's, either, when that is closed later #epoll", function()
     assert.equal("closed\tclosed\tclosed\n", run [[
       local http = require "curlew"
       local core = require "curlew.core"
@@ -105,7 +105,7 @@ describe("Descriptors", function()
     ]])
   end)
 
-  it("are not inherited", function()
+  it("are not inherited #epoll", function()
     assert.equal("0\n", run [[
       local http = require "curlew"
       local core = require "curlew.core"

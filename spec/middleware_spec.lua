@@ -608,7 +608,9 @@ describe("What next returned and the middleware did not", function()
         assert(go_on(request))
         error(nil)
       end,
-      function() assert.same({ pcall(error) }, { pcall(client.get, client, "/") }) end
+      function()
+        assert.same({ pcall(error) }, { pcall(client.get, client, "/") })
+      end
     ))
   end)
 

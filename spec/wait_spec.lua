@@ -129,7 +129,7 @@ describe("The waiter", function()
     loop.forget()
   end)
 
-  it("gives a descriptor that is readable when there is work", function()
+  it("gives a descriptor that is readable when there is work #epoll", function()
     -- in a process of its own: an engine that has given it keeps it
     local _, code, out, err = support.run([[
       local http = require "curlew"

@@ -217,7 +217,9 @@ static int m_ready(lua_State *L) {
 /* descriptor() -> a number, readable when a step has something to do */
 static int m_descriptor(lua_State *L) {
   int fd = cw_engine_descriptor(cwl_state_of(L)->engine);
-  if (fd < 0) return cwl_raise(L, "no descriptor for event loops can be had (it needs epoll)");
+  if (fd < 0)
+    return cwl_raise(
+      L, "no descriptor for event loops can be had (it needs epoll)");
   lua_pushinteger(L, fd);
   return 1;
 }

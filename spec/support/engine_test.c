@@ -1510,7 +1510,7 @@ static const test tests[] = {
   {"watch knows a held number that is another file", watch_strange},
   {"watch goes by epoll where hardly any of many comes up",
    watch_turns_to_epoll},
-  {"watch forgets what somebody else has open still", watch_lives_on},
+  {"watch by epoll forgets what somebody else has open still", watch_lives_on},
   {"engine queues the release of another while libcurl runs",
    engine_releases_other},
   {"engine queues the release of who is being served", engine_releases_itself},
