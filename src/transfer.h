@@ -103,8 +103,7 @@ typedef struct cw_transfer {
     *holder;         /* who uses it holds it here; NULLed at the end */
   cw_news *news;     /* their place in the ring 'touched' */
   cw_gate *gates[2]; /* borrowed: where it has a place; NULL: nowhere */
-  cw_link *over;  /* and in the engine's of those that have ended; NULL: none */
-  cw_end done_as; /* how it counts when its stream ends by itself */
+  cw_link *over; /* and in the engine's of those that have ended; NULL: none */
   unsigned *repeats; /* borrowed: counts repetitions by libcurl, which are no
                      ** retries */
 
@@ -112,25 +111,26 @@ typedef struct cw_transfer {
   bool connected;          /* the request is being sent */
   bool reconnects;         /* a connection is made to send it once more */
   bool refused;            /* the connection that libcurl chose */
+  bool opened;             /* an address was connected to, or tried */
   bool is_new;             /* the connection was made for this transfer */
   int no_socket;           /* errno of the last failed socket(); 0: none */
   int errno_before;        /* errno when the headers were complete (chunks) */
-  bool opened;             /* an address was connected to, or tried */
+  uint32_t headers_before; /* header bytes before it */
+  cw_end done_as;          /* how it counts when its stream ends by itself */
   long connects_before;    /* new connections before this one */
   long sent_before;        /* request bytes before this connection */
-  uint32_t headers_before; /* header bytes before it */
   uint64_t connection;     /* which it is, in one number; 0: not known */
   bool undecided; /* what has come may be followed by another response */
   bool in_block;  /* a status line has come, its headers may follow */
   bool draining;  /* what comes is dropped and counted */
   bool https;
+  bool chunked;   /* the body comes in chunks */
+  bool decode;    /* a coded body is to be decoded by its reader */
+  bool http1;     /* no newer version is offered */
+  bool wanted;    /* a call waits for it: its idle time counts */
   cw_proxy proxy; /* which it may go through */
   cw_tunnel tunnel;
   cw_handshake *handshake; /* a reference: of a new connection with TLS */
-  bool chunked;            /* the body comes in chunks */
-  bool decode;             /* a coded body is to be decoded by its reader */
-  bool http1;              /* no newer version is offered */
-  bool wanted;             /* a call waits for it: its idle time counts */
   cw_ending ending;        /* how the end of the body was announced */
   uint32_t header_bytes, header_lines;
   uint32_t interim; /* responses before the final one */

@@ -108,7 +108,8 @@ bool cw_watch_set(cw_watch *w, int fd, short events) {
 }
 
 static short skipped(const cw_watch *w, int fd) {
-  return fd >= 0 && (size_t)fd < w->table_size ? w->table[fd].skipped : 0;
+  if (fd < 0 || (size_t)fd >= w->table_size) return 0;
+  return w->table[fd].skipped;
 }
 
 /* An event that is skipped is one that libcurl wants. */
