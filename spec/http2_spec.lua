@@ -113,7 +113,8 @@ describe("An HTTP/2 connection", function()
     server:script { { loop = { "request", OK } } }
     local before = connections()
     for _ = 1, 20 do assert(http.fetch(server.url, options)) end
-    assert.same({ 1, 19 }, { since(before) })
+    -- One socket, or two where the first address of localhost is ::1.
+    assert.equal(19, select(2, since(before)))
     assert.equal(1, server:connections())
   end)
 
@@ -124,7 +125,8 @@ describe("An HTTP/2 connection", function()
     for i = 1, 4 do held[i] = assert(http.get(server.url, options)) end
     server:script { { loop = { "request", OK } } }
     assert.equal("ok", assert(http.fetch(server.url, options)).body)
-    assert.same({ 5, 0 }, { since(before) })
+    assert.equal(0, select(2, since(before)))
+    assert.equal(5, server:connections())
     for i = 1, 4 do
       assert.equal(MIB, #assert(held[i]:read(MIB)))
       held[i]:close()

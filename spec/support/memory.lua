@@ -25,8 +25,8 @@ local function sanitizer()
   return maps:read("a"):match("/%S*libasan%S*")
 end
 
--- Runs the host; returns the number of states that it made, and of scripts that
--- ended with an error.
+-- Runs the host; returns the number of states that it made, of scripts that
+-- ended with an error, and the release of its Lua (404 is 5.4.4).
 local function run(mode, script)
   local child <close> = assert(posix.spawn {
     stderr = true, preload = true,
@@ -40,17 +40,21 @@ local function run(mode, script)
   assert.is_true(done, "the host is still running")
   local kind, code = child:wait()
   assert.same({ "exit", 0 }, { kind, code }, err:sub(-1000) .. out:sub(1, 2000))
-  local runs, errors = out:match("^(%d+) runs, (%d+) errors\n$")
-  return math.tointeger(runs), math.tointeger(errors)
+  local runs, errors, minor, patch =
+    out:match("^(%d+) runs, (%d+) errors, Lua 5%.(%d)%.(%d+)\n$")
+  return math.tointeger(runs), math.tointeger(errors),
+    math.tointeger(minor) * 100 + math.tointeger(patch)
 end
 
 --- The tests of a script, by name: each takes the script's path and its
 -- arguments, as a list.
 memory.tests = {
   ["for one allocation nothing is lost"] = function(script)
-    local runs, errors = run("once", script)
+    local runs, errors, release = run("once", script)
     assert.is_true(runs > 500)
-    assert.equal(0, errors)
+    -- While Lua grows the stack of a thread, since 5.4.5 it does not collect
+    -- and try again: those allocations are errors.
+    assert.is_true(errors <= (release < 405 and 0 or 10), errors)
   end,
   ["for one allocation and its repetition, nothing stays open"] =
     function(script)

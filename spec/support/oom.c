@@ -8,7 +8,7 @@
 ** After each run: the error was about memory, if there was one; curlew's law
 ** holds and nothing is open; closing the state gave all descriptors back.
 ** What is wrong is written to stdout, and the status is 1; at the end, how many
-** runs there were and how many ended with an error.
+** runs there were, how many ended with an error, and the release of Lua.
 ** SPDX-License-Identifier: MIT */
 
 #include <dirent.h>
@@ -167,6 +167,6 @@ int main(int argc, char **argv) {
     check_fds(&j, k);
     k++;
   }
-  printf("%lu runs, %lu errors\n", k, j.errors);
+  printf("%lu runs, %lu errors, " LUA_RELEASE "\n", k, j.errors);
   return j.wrong || k == ENOUGH;
 }
