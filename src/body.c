@@ -234,14 +234,6 @@ bool cw_body_ready(cw_body *b) {
   return true;
 }
 
-char *cw_body_detach(cw_body *b, size_t *n) {
-  char *bytes = cw_buf_detach(b->decoder ? &b->decoded : &b->bytes, n);
-  if (!bytes) return NULL;
-  b->read += *n;
-  b->searched = 0;
-  return bytes;
-}
-
 void cw_body_drop(cw_body *b, size_t n) {
   cw_buf *from = b->decoder ? &b->decoded : &b->bytes;
   b->read += n;

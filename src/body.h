@@ -117,9 +117,6 @@ static inline const char *cw_body_peek(const cw_body *b, size_t *n) {
 /* 'n' bytes have been handed out. */
 void cw_body_drop(cw_body *b, size_t n);
 
-/* Hands over all that can be read at once, as cw_buf_detach does. */
-char *cw_body_detach(cw_body *b, size_t *n);
-
 /* How many bytes are held, of either kind. */
 static inline size_t cw_body_held(const cw_body *b) {
   return cw_buf_length(&b->bytes) + cw_buf_length(&b->decoded);

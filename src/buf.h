@@ -46,11 +46,6 @@ static inline void cw_buf_grew(cw_buf *b, size_t n) { b->end += n; }
 /* Lends the unread bytes; valid until the next call on 'b'. */
 const char *cw_buf_peek(const cw_buf *b, size_t *n);
 
-/* Hands over the unread bytes with a NUL behind them; the caller frees them.
- *The
- ** buffer is empty then. NULL: out of memory, and nothing is handed over. */
-char *cw_buf_detach(cw_buf *b, size_t *n);
-
 /* Forgets the first 'n' unread bytes, or all where there are fewer. */
 void cw_buf_drop(cw_buf *b, size_t n);
 

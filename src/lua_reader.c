@@ -2,8 +2,6 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_reader.h"
 
-#include <stdlib.h>
-
 #include "lua_observer.h"
 #include "lua_wait.h"
 
@@ -87,53 +85,6 @@ cwl_outcome cwl_await(lua_State *L, cwl_box *b, const cwl_wish *wish,
   return CWL_FAILED;
 }
 
-/* Large bodies without a copy ---------------------------------------------- */
-
-#if LUA_VERSION_NUM >= 505
-
-/* A smaller body is copied: the copy costs less than a step of the collector
-** (doc/decisions/external-strings.md). */
-enum { EXTERNAL = 1024 * 1024 };
-
-static void *free_bytes(void *data, void *bytes, size_t size, size_t none) {
-  (void)data, (void)size, (void)none;
-  free(bytes);
-  return NULL;
-}
-
-/* Lua does not count the bytes of an external string. So the collector makes
-** the steps that it would make if they had been allocated in Lua, up to the end
-** of its cycle. */
-static void step_collector(lua_State *L, size_t n) {
-  size_t step = (size_t)lua_gc(L, LUA_GCPARAM, LUA_GCPSTEPSIZE, -1);
-  size_t heap = ((size_t)lua_gc(L, LUA_GCCOUNT) + 1) * 1024;
-  size_t steps = 1 + (n < 2 * heap ? n : 2 * heap) / (step ? step : 1);
-  if (lua_gc(L, LUA_GCISRUNNING) <= 0) return;
-  while (steps-- > 0 && lua_gc(L, LUA_GCSTEP, (size_t)0) == 0)
-    ;
-}
-
-/* Pushes all that is held, without a copy. If Lua is out of memory, it frees
-** the bytes and raises. False: nothing was pushed. */
-static bool push_external(lua_State *L, cw_body *body) {
-  size_t n;
-  if (cw_buf_length(cw_body_readable(body)) < EXTERNAL) return false;
-  char *bytes = cw_body_detach(body, &n);
-  if (!bytes) return false;
-  lua_pushexternalstring(L, bytes, n, free_bytes, NULL);
-  step_collector(L, n);
-  return true;
-}
-
-#else
-
-static bool push_external(lua_State *L, cw_body *body) {
-  (void)L, (void)body;
-  return false;
-}
-
-#endif
-
 /* The string is made before a finalizer can run. One that closes the response
 ** leaves nothing to drop; one that reads it has taken what is in the string. */
 void cwl_push_bytes(lua_State *L, cwl_box *b, size_t n, size_t more) {
@@ -141,7 +92,6 @@ void cwl_push_bytes(lua_State *L, cwl_box *b, size_t n, size_t more) {
   cw_body *body = &b->x->body;
   uint64_t before = body->read;
   const char *bytes = cw_body_peek(body, &held);
-  if (n >= held && push_external(L, body)) return;
   size_t taken = n < held ? n + more : held;
   lua_pushlstring(L, bytes, n < held ? n : held);
   if (body->read != before)
