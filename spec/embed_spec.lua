@@ -83,7 +83,7 @@ describe("A host", function()
         http.sleep(0.01)
       end }
     ]])
-    -- What is forgotten is told, and nothing else is.
+    -- The reports name each forgotten response and nothing else.
     local _, states = told:gsub("curlew: %d of %d responses leaked", "")
     assert.equal(30, states)
     for line in told:gmatch "[^\n]+" do assert.matches("^curlew: ", line) end

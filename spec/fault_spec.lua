@@ -368,7 +368,7 @@ describe("Before there is a connection,", function()
     end },
   }
 
-  -- What a proxy may answer to CONNECT.
+  -- Answers of a proxy to CONNECT.
   for _, answer in ipairs {
     { "nothing", "proxy connect yes", "" },
     { "403", "proxy connect no", "HTTP/1.1 403 No\r\n\r\n" },

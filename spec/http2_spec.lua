@@ -113,7 +113,7 @@ describe("An HTTP/2 connection", function()
     server:script { { loop = { "request", OK } } }
     local before = connections()
     for _ = 1, 20 do assert(http.fetch(server.url, options)) end
-    -- One socket, or two where the first address of localhost is ::1.
+    -- The number of sockets is 2 if the first address of localhost is ::1.
     assert.equal(19, select(2, since(before)))
     assert.equal(1, server:connections())
   end)

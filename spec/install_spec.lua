@@ -32,7 +32,7 @@ describe("Installation #build", function()
   local V = build.version
   local tree, lua_files, documents, server
 
-  -- This copy is built once. Tests that need another build make another copy.
+  -- A copy of the tree, built once. Tests that need another build copy again.
   setup(function()
     tree = copy_tree()
     lua_files = build.files("lua", "share/lua/" .. V .. "/")
@@ -49,7 +49,7 @@ describe("Installation #build", function()
     return build.succeed(folder, "luarocks", "--lua-version", V, ...)
   end
 
-  -- All Lua files can be loaded, and a request is answered.
+  -- Loads all Lua files and makes a request.
   local function check_that_it_works(prefix)
     local script = support.folder() .. "/script.lua"
     build.write(script, [[

@@ -1,4 +1,5 @@
---- What a system without apt-get is told or gets, and what the workflow runs.
+--- Systems without apt-get: script/needs installs packages or names them. The
+-- workflow runs targets of the Makefile.
 
 local support = require "spec.support"
 local build = require "spec.support.build"

@@ -2,7 +2,7 @@
 
 local support = require "spec.support"
 
--- What a script needs to wait until libcurl has paused the transfers.
+-- Lua code for scripts: waits until libcurl has paused the transfers.
 local prelude = [[
   local http = require "curlew"
   local core = require "curlew.core"

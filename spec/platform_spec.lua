@@ -1,4 +1,4 @@
---- What differs between systems: each test of spec/support/platform_test.c is
+--- Differences between systems: each test of spec/support/platform_test.c is
 -- a spec. make portable runs them without the calls that only Linux has.
 
 local support = require "spec.support"

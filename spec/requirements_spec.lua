@@ -122,7 +122,7 @@ describe("A program", function()
       :format(build.version, this, this), out, 1, true)
   end)
 
-  -- What stands in for a part of another version is compiled here.
+  -- Compiles a stand-in for a library of another version.
   local function compile(path, source)
     local folder = path:match "^(.*)/"
     build.succeed("/", "mkdir", "-p", folder)
@@ -149,7 +149,8 @@ describe("A program", function()
     assert.matches("lua_of_the_future", err)
   end)
 
-  -- All that libcurl is asked for before it is refused.
+  -- A libcurl that is too old: the functions that curlew calls before it refuses
+  -- the release.
   local OLD = [[
     struct info {
       int age;

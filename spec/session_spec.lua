@@ -106,8 +106,8 @@ io.write(connect(first), connect(second), connect(first), connect(second))
 ]]
 
 describe("A TLS session is not offered with other", function()
-  -- What is expected of four connections with the first, the second, the first
-  -- and the second options.
+  -- The expected outcomes of four connections with the first, the second, the
+  -- first and the second options.
   local function expected(name, order)
     if resumes_identities then return "..rr" end
     if name == "a certificate and none" then

@@ -70,10 +70,10 @@ void cw_error_from_system(cw_error *e, cw_code code, cw_phase phase,
   cw_error_set(e, code, phase, "cannot %s %.107s: %s", what, name, why);
 }
 
-/* One row a CURLcode that a transfer over http or https can end with (see
-** libcurl-errors(3)); what has no row is 'protocol':
-*CURLE_BAD_CONTENT_ENCODING,
-** too, since libcurl undoes only transfer codings here. */
+/* A row for each CURLcode with which a transfer over http or https can end (see
+** libcurl-errors(3)). A code without a row is 'protocol'. So is
+** CURLE_BAD_CONTENT_ENCODING, since libcurl undoes only transfer codings here.
+*/
 static const struct {
   CURLcode curl;
   cw_code code;

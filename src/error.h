@@ -60,7 +60,7 @@ __attribute__((format(printf, 4, 5)))
 void cw_error_set(cw_error *e, cw_code code, cw_phase phase, const char *format,
                   ...);
 
-/* What is known of a failed transfer besides its CURLcode. */
+/* Facts about a failed transfer besides its CURLcode. */
 typedef struct cw_facts {
   bool http2;    /* its connection speaks HTTP/2 */
   bool chunked;  /* its body comes in chunks */

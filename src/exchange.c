@@ -874,7 +874,8 @@ static void tell_at_exit(cw_engine *e) {
   cw_ledger_summary(ledger, stderr);
 }
 
-/* Other threads may still run, so the engines that they made are left alone. */
+/* The engines of other threads are left alone, because those threads may still
+** run. */
 static void at_exit(void) { cw_engine_each_own(tell_at_exit); }
 
 static void register_at_exit(void) { atexit(at_exit); }

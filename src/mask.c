@@ -42,9 +42,8 @@ static size_t last_at(const char *word, size_t n) {
   return n;
 }
 
-/* A password in a malformed url may hold any character, and so what looks like
- *a
- ** path or a query may be part of it. */
+/* Adds a word without the secrets of a url. A password in a malformed url may
+** hold any character, so the userinfo ends at the last "@" of the word. */
 static void add_word(copy *c, const char *word, size_t n) {
   size_t user = behind_scheme(word, n);
   size_t host = user ? last_at(word, n) : 0;

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Each one is described by its row of the table in quirks.c. */
+/* The table in quirks.c has a row with a description for each quirk. */
 typedef enum cw_quirk {
   CW_QUIRK_HANDLE_STATE,
   CW_QUIRK_END_STREAM,

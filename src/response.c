@@ -64,8 +64,8 @@ static void copy_reason(cw_response *r, cw_text reason) {
   r->reason[n] = '\0';
 }
 
-/* One blank stands before the status (RFC 9112 section 4); newer releases of
-** libcurl refuse more. */
+/* Whether more than one blank stands before the status (RFC 9112 section 4
+** allows one). Newer releases of libcurl refuse that, so curlew always does. */
 static bool has_more_blanks(cw_text line, size_t version) {
   return version + 1 < line.length && cw_text_blank(line.bytes[version + 1]);
 }

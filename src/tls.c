@@ -51,8 +51,8 @@ static const char *trusted(const cw_settings *own,
   return cw_pem_is(ca) ? "those given as tls.ca" : ca;
 }
 
-/* libcurl 8.22 has the second code for a certificate or key that is unusable.
- */
+/* Whether a certificate or key is unusable. libcurl 8.22 reports that by the
+** second code. */
 static bool is_about_identity(const cw_error *e) {
   return e->curl == CURLE_SSL_CERTPROBLEM ||
          e->curl == CURLE_BAD_FUNCTION_ARGUMENT;
@@ -79,7 +79,8 @@ static bool about_versions(const cw_error *e) {
          strstr(e->text, "wrong ssl version");
 }
 
-/* What is wrong with a certificate, in OpenSSL's words, behind libcurl's. */
+/* The reason in a message of libcurl about a certificate: the words of OpenSSL
+** behind the colon. */
 static const char *reason_in(const char *said) {
   const char *reason = strstr(said, ": ");
   return reason ? reason + 2 : said;

@@ -50,7 +50,7 @@ static void put_masked(int fd, char sign, cw_text line) {
   put(fd, sign, (cw_text){shown, n}, "");
 }
 
-/* What libcurl does, in its own words: any of them may hold a secret. */
+/* A text of libcurl about its own work. Any such text may hold a secret. */
 static void put_text(int fd, const cw_request *r, cw_text line) {
   if (!put_secret_field(fd, r, line)) put_masked(fd, '*', line);
 }

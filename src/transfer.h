@@ -115,7 +115,7 @@ typedef struct cw_transfer {
   bool is_new;             /* the connection was made for this transfer */
   int no_socket;           /* errno of the last failed socket(); 0: none */
   int errno_before;        /* errno when the headers were complete (chunks) */
-  uint32_t headers_before; /* header bytes before it */
+  uint32_t headers_before; /* header bytes before this connection */
   cw_end done_as;          /* how it counts when its stream ends by itself */
   long connects_before;    /* new connections before this one */
   long sent_before;        /* request bytes before this connection */

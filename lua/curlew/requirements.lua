@@ -1,8 +1,8 @@
 --- requirements: loads curlew.core, or raises a sentence that says what to
 -- install. Requires no other module of curlew.
 --
--- This file and init.lua have no syntax that is newer than Lua 5.1. Otherwise
--- an older Lua would report a syntax error instead of the sentence.
+-- Syntax: nothing in requirements.lua and init.lua is newer than Lua 5.1.
+-- Otherwise an older Lua would report a syntax error instead of the sentence.
 -- SPDX-License-Identifier: MIT
 
 local jit = rawget(_G, "jit") -- LuaJIT's
