@@ -89,6 +89,10 @@ bool cw_ending_cut(const cw_ending *e) {
   return e->deduces && cw_tls_watch_delayed(e->tls);
 }
 
+bool cw_ending_without_frame(const cw_ending *e) {
+  return e->http2 && !cw_tls_watch_has_undelivered(e->tls);
+}
+
 /* Whether frames of the regular answers of libcurl can have this size in all:
 ** acknowledgements of SETTINGS and PING, and WINDOW_UPDATE. */
 static bool is_made_of_answers(size_t bytes) {

@@ -44,6 +44,10 @@ void cw_ending_delivered(cw_ending *e);
 /* Whether the connection ended together with the reset of the stream. */
 bool cw_ending_cut(const cw_ending *e);
 
+/* Whether no frame has come since data was last delivered, so that the stream
+** can only have failed with its connection. False: not known. */
+bool cw_ending_without_frame(const cw_ending *e);
+
 /* Whether libcurl has ended the HTTP/2 session because of an error of the peer.
 ** Only for a libcurl that does not report it. */
 bool cw_ending_broke(const cw_ending *e);

@@ -217,6 +217,18 @@ static cw_tls_watch *begin_watch(SSL *ssl) {
   return w;
 }
 
+static void ignore_message(int writes, int version, int type, const void *bytes,
+                           size_t n, SSL *ssl, void *data) {
+  (void)writes, (void)version, (void)type, (void)bytes, (void)n, (void)ssl;
+  (void)data;
+}
+
+/* Since OpenSSL 3.2 the headers of records are reported only if there was a
+** callback when the keys of the connection were set. */
+void cw_tls_watch_prepare(void *ssl_ctx) {
+  SSL_CTX_set_msg_callback(ssl_ctx, ignore_message);
+}
+
 cw_tls_watch *cw_tls_watch_take(CURL *easy) {
   SSL *ssl = cw_openssl_of(easy);
   if (!ssl) return NULL;
@@ -239,6 +251,8 @@ void cw_tls_watch_delay_end(cw_tls_watch *w, CURL *easy) {
 }
 
 #else
+
+void cw_tls_watch_prepare(void *ssl_ctx) { (void)ssl_ctx; }
 
 cw_tls_watch *cw_tls_watch_take(CURL *easy) {
   (void)easy;
@@ -287,6 +301,10 @@ size_t cw_tls_watch_last(const cw_tls_watch *w) {
 
 size_t cw_tls_watch_newest(const cw_tls_watch *w) {
   return w->unread > 0 && w->overhead ? w->last : 0;
+}
+
+bool cw_tls_watch_has_undelivered(const cw_tls_watch *w) {
+  return w->unread > 0;
 }
 
 bool cw_tls_watch_written(const cw_tls_watch *w, size_t *bytes) {

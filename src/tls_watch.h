@@ -12,6 +12,10 @@
 ** references. A watch can be read after libcurl has closed the connection. */
 typedef struct cw_tls_watch cw_tls_watch;
 
+/* Prepares the connections that are made with 'ssl_ctx' (an SSL_CTX that has no
+** message callback) for being watched. Call it before the handshake. */
+void cw_tls_watch_prepare(void *ssl_ctx);
+
 /* A reference to the watch of the connection of 'easy'. The first call for a
 ** connection begins the watch. NULL: the connection cannot be watched. */
 cw_tls_watch *cw_tls_watch_take(CURL *easy);
@@ -61,6 +65,9 @@ size_t cw_tls_watch_last(const cw_tls_watch *w);
 /* The data bytes of the newest record, if no data was delivered since it came;
 ** 0: data was delivered, or the size is unknown. */
 size_t cw_tls_watch_newest(const cw_tls_watch *w);
+
+/* Whether a data record has come since data was last delivered. */
+bool cw_tls_watch_has_undelivered(const cw_tls_watch *w);
 
 /* The data bytes written since the last record came. False: not known. */
 bool cw_tls_watch_written(const cw_tls_watch *w, size_t *bytes);

@@ -511,6 +511,8 @@ static CURLcode on_tls(CURL *easy, void *ssl_ctx, void *data) {
   cw_transfer *t = data;
   if (is_over(t)) return CURLE_ABORTED_BY_CALLBACK;
   cw_handshake_watch(&t->handshake, ssl_ctx);
+  /* with a trace libcurl has a callback of its own */
+  if (!t->http1 && !t->traces) cw_tls_watch_prepare(ssl_ctx);
   return CURLE_OK;
 }
 
@@ -1459,6 +1461,15 @@ static void fail(cw_transfer *t, CURLcode rc) {
   if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
 }
 
+/* Newer libcurls than 7.88 report the end of the connection as an error of
+*HTTP/2
+** if no byte of the body has come. It describes other such errors. Of a GOAWAY
+** that gives up the stream it does not, but that comes in a record. */
+static bool is_end_of_connection(const cw_transfer *t, CURLcode result) {
+  return result == CURLE_HTTP2 && !*t->detail &&
+         cw_ending_without_frame(&t->ending);
+}
+
 /* Whether the body was cut: its stream was reset or its session failed, in the
 ** middle of a body without a length or together with the connection. Other
 ** bodies have a length, and their errors are `closed` or `protocol` (decisions
@@ -1468,7 +1479,8 @@ static bool was_cut(const cw_transfer *t, CURLcode result) {
   if (!t->response->final || cw_transfer_speaks_http1(t)) return false;
   if (result != CURLE_HTTP2_STREAM && result != CURLE_HTTP2 && !refused)
     return false;
-  return is_open_ended(t) || cw_ending_cut(&t->ending);
+  return is_open_ended(t) || cw_ending_cut(&t->ending) ||
+         is_end_of_connection(t, result);
 }
 
 static bool allows_unclean_close(const cw_request *r) {
