@@ -223,9 +223,10 @@ static int on_close(void *data, curl_socket_t fd) {
   return close(fd);
 }
 
-/* What has come on an idle connection of HTTP/1 is no response to the next
-** request. Since 8.0.0 libcurl looks for such input at the socket, but it does
-** not see what OpenSSL has read, and since 8.22.0 it looks once a second. */
+/* What has come on an idle connection is no response to the next request
+** (HTTP/2: may_have_input). Since 8.0.0 libcurl looks for such input at the
+** socket, but it does not see what OpenSSL has read, and since 8.22.0 it looks
+** once a second. */
 static bool has_idle_input(cw_engine *e, const cw_taken *taken) {
   return cw_quirk_is_active(CW_QUIRK_IDLE_INPUT) &&
          !cw_watch_is_silent(&e->watch, taken->name,
@@ -516,10 +517,19 @@ static void leave_gates(cw_engine *e, cw_transfer *t) {
   }
 }
 
+/* Whether input may wait on the idle connection. Over HTTP/2 libcurl reads it
+** before it sends the next request, but since 8.22.0 only if the last check is
+** a second old. A GOAWAY would then fail the request, and HEADERS would be
+** taken for its response. A stream that was given up always leaves input. */
+static bool may_have_input(const cw_transfer *t) {
+  if (cw_transfer_speaks_http1(t)) return false;
+  return !t->is_whole || !cw_quirk_is_active(CW_QUIRK_SELDOM_CHECKS);
+}
+
 /* Its connection may be used again. */
 static void leave_connection(cw_engine *e, const cw_transfer *t) {
   if (!t->connected || !t->connection) return;
-  cw_watch_idle(&e->watch, t->connection, !cw_transfer_speaks_http1(t));
+  cw_watch_idle(&e->watch, t->connection, may_have_input(t));
 }
 
 /* The law's side of it: out of the rings, into the counters. Whoever waits for
@@ -610,7 +620,9 @@ static void finish_all(cw_engine *e) {
     CURLcode result = message->data.result;
     cw_transfer *t = NULL;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
-    if (message->msg == CURLMSG_DONE && t) finish(e, t, result);
+    if (message->msg != CURLMSG_DONE || !t) continue;
+    t->is_whole = result == CURLE_OK;
+    finish(e, t, result);
   }
 }
 

@@ -1138,7 +1138,7 @@ bool cw_transfer_prepare(cw_transfer *t, cw_request *request,
   t->detail[0] = '\0';
   t->connected = t->refused = t->in_block = t->draining = t->wanted = false;
   t->doomed = t->undecided = t->unwatched = t->writes = t->must_run = false;
-  t->read_first = t->answered = t->reconnects = false;
+  t->read_first = t->answered = t->reconnects = t->is_whole = false;
   t->gates[0] = t->gates[1] = NULL;
   t->proxy = cw_settings_proxy(&request->own, request->defaults);
   bool sends = t->content->kind != CW_CONTENT_NONE;
@@ -1461,10 +1461,9 @@ static void fail(cw_transfer *t, CURLcode rc) {
   if (first && t->error->code == CW_ERR_TLS) explain_tls(t);
 }
 
-/* Newer libcurls than 7.88 report the end of the connection as an error of
-*HTTP/2
-** if no byte of the body has come. It describes other such errors. Of a GOAWAY
-** that gives up the stream it does not, but that comes in a record. */
+/* Newer libcurls than 7.88 report the end of the connection as CURLE_HTTP2 if
+** no byte of the body has come. They describe other such errors. They do not
+** describe a GOAWAY that gives up the stream, but that comes in a record. */
 static bool is_end_of_connection(const cw_transfer *t, CURLcode result) {
   return result == CURLE_HTTP2 && !*t->detail &&
          cw_ending_without_frame(&t->ending);

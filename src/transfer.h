@@ -113,6 +113,7 @@ typedef struct cw_transfer {
   bool refused;            /* the connection that libcurl chose */
   bool opened;             /* an address was connected to, or tried */
   bool is_new;             /* the connection was made for this transfer */
+  bool is_whole;           /* libcurl has read its response to the end */
   int no_socket;           /* errno of the last failed socket(); 0: none */
   int errno_before;        /* errno when the headers were complete (chunks) */
   uint32_t headers_before; /* header bytes before this connection */
