@@ -1,6 +1,6 @@
 --- Small GETs over HTTP/2 on one connection and on one each, with and without
--- an unread response of 1 GiB, by plain libcurl (bench/multiplex.c). The figures
--- are in doc/decisions/http2-multiplexing.md.
+-- an unread response of 1 GiB, by plain libcurl (bench/multiplex.c). The
+-- figures are in doc/decisions/http2-multiplexing.md.
 --   lua5.4 bench/multiplex.lua [COUNT]
 -- Needs build/bench/multiplex and build/spec (make support).
 

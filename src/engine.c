@@ -522,7 +522,8 @@ static void leave_gates(cw_engine *e, cw_transfer *t) {
 ** a second old. A GOAWAY would then fail the request, and HEADERS would be
 ** taken for its response. A stream that was given up always leaves input. */
 static bool may_have_input(const cw_transfer *t) {
-  if (cw_transfer_speaks_http1(t)) return false;
+  char version = *t->response->http_version;
+  if (version != '2') return version == '3'; /* acknowledgements of QUIC */
   return !t->is_whole || !cw_quirk_is_active(CW_QUIRK_SELDOM_CHECKS);
 }
 

@@ -78,6 +78,20 @@ function support.nginx()
   return suite.nginx
 end
 
+--- Whether the nginx of this system speaks HTTP/3.
+function support.nginx_has_http3()
+  local child <close> = assert(posix.spawn({ "sh", "-c",
+    "PATH=$PATH:/usr/sbin nginx -V 2>&1", stdin = false }))
+  return child:communicate():find("http_v3_module", 1, true) ~= nil
+end
+
+--- An nginx of the caller's, to be closed, that speaks HTTP/3 on `https3`.
+function support.nginx_http3()
+  return new_nginx(posix, support.folder(), here .. "nginx.conf",
+    support.certificates(), { { name = "http" },
+      { name = "https3", cert = "good", quic = true } })
+end
+
 --- The suite's httpbin: see httpbin.lua.
 function support.httpbin()
   suite.httpbin = suite.httpbin or new_httpbin(posix, support.folder())

@@ -146,6 +146,9 @@ local function server_block(listener, certificates)
   local more = (listener.cert and " ssl" or "")
     .. (listener.more and " " .. listener.more or "")
   out[2] = ("    listen 127.0.0.1:%d%s;\n"):format(listener.port, more)
+  if listener.quic then -- the UDP port of the same number
+    out[2] = out[2] .. ("    listen 127.0.0.1:%d quic;\n"):format(listener.port)
+  end
   if listener.name == "http" then
     out[2] = out[2] .. "    listen unix:@PREFIX@/socket;\n"
   end
@@ -168,9 +171,9 @@ end
 
 -- Opens the sockets; returns listeners with ports, the map of descriptors for
 -- the child, and the variable in which nginx finds them.
-local function open_listeners(posix)
+local function open_listeners(posix, kinds)
   local listeners, fds, inherited = {}, {}, {}
-  for i, kind in ipairs(LISTENERS) do
+  for i, kind in ipairs(kinds) do
     local fd, port = posix.listen()
     listeners[i] = setmetatable({ fd = fd, port = port }, { __index = kind })
     fds[2 + i] = fd
@@ -283,11 +286,11 @@ end
 Nginx.__close = Nginx.close
 Nginx.__gc = Nginx.close
 
---- Starts it. Fields: http, https, https2, ... (URLs), ports (by the same
--- names), port (of http), socket (path, of http by a Unix domain socket), ca
--- (path), pid.
-return function(posix, dir, template, certificates)
-  local listeners, fds, inherited = open_listeners(posix)
+--- Starts it, with listeners of the caller's or the suite's. Fields: http,
+-- https, https2, ... (URLs), ports (by the same names), port (of http), socket
+-- (path, of http by a Unix domain socket), ca (path), pid.
+return function(posix, dir, template, certificates, kinds)
+  local listeners, fds, inherited = open_listeners(posix, kinds or LISTENERS)
   write_config(dir, template, listeners, certificates)
   make_files(posix, dir)
   local process = spawn(posix, dir, fds, inherited)
