@@ -118,11 +118,26 @@ void cwl_move(lua_State *L, cwl_box *from, cwl_box *to) {
   cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &from->where);
 }
 
-void cwl_end(lua_State *L, cwl_box *b, cwl_ending how, cw_end why) {
+/* The text cannot be asked for again. Until the response has been finalized and
+** collected, it would occupy memory. No memory is allocated here: the table of
+** methods has the same key. */
+static void drop_text(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  if (!cwl_push_kept_of(L, index, "text")) return;
+  lua_pop(L, 1);
+  lua_getiuservalue(L, index, KEPT);
+  lua_pushnil(L);
+  lua_setfield(L, -2, "text");
+  lua_pop(L, 1);
+}
+
+void cwl_end(lua_State *L, int index, cwl_ending how, cw_end why) {
+  cwl_box *b = lua_touserdata(L, index);
   if (!b->x || b->ending != CWL_IN_USE) return;
   b->ending = how;
   cwl_site(L, lua_touserdata(L, CWL_STATE), 1, &b->where);
   cw_exchange_release(b->x, why);
+  drop_text(L, index);
 }
 
 int cwl_fail_reading(lua_State *L, cwl_box *b) {

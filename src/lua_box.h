@@ -45,8 +45,9 @@ cwl_box *cwl_check_open(lua_State *L);
 /* Raises: says where it was given up, and what to do instead. */
 __attribute__((noreturn)) int cwl_given_up(lua_State *L, const cwl_box *b);
 
-/* Its holder gives it up; nothing the second time. */
-void cwl_end(lua_State *L, cwl_box *b, cwl_ending how, cw_end why);
+/* The holder of the response at 'index' gives it up. The second time does
+** nothing. */
+void cwl_end(lua_State *L, int index, cwl_ending how, cw_end why);
 
 /* What has been made for the response at 1 and is kept with it: headers,
 ** request, error, text, ... 'push' is false, and pushes nothing, when it is not

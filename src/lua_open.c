@@ -119,12 +119,12 @@ static int checked_k(lua_State *L, int status, lua_KContext context) {
   (void)context;
   cwl_box *b = lua_touserdata(L, RESPONSE);
   if (raised(status)) {
-    cwl_end(L, b, CWL_CLOSED, CW_BY_ERROR);
+    cwl_end(L, RESPONSE, CWL_CLOSED, CW_BY_ERROR);
     return lua_error(L);
   }
   bool good = lua_toboolean(L, -2);
   if (!good && cwl_is_error(L, -1)) { /* function(r) return r:check() end */
-    cwl_end(L, b, CWL_CLOSED, CW_BY_ERROR);
+    cwl_end(L, RESPONSE, CWL_CLOSED, CW_BY_ERROR);
     cwl_tell_ends(L, cwl_state_of(L));
     return fail(L, b);
   }

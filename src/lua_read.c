@@ -147,7 +147,7 @@ static int loop_close(lua_State *L) {
   if (!b) return 0;
   b->looped = true;
   if (b->x && (b->form != CWL_RESPONSE || !at_end(b->x)))
-    cwl_end(L, b, CWL_LOOP_LEFT, CW_BY_ITERATOR);
+    cwl_end(L, -1, CWL_LOOP_LEFT, CW_BY_ITERATOR);
   cwl_tell_ends(L, lua_touserdata(L, CWL_STATE));
   return 0;
 }

@@ -41,7 +41,8 @@ static int r_check(lua_State *L) {
 
 /* r:close() -> true; twice is harmless */
 static int r_close(lua_State *L) {
-  cwl_end(L, cwl_check_box(L), CWL_CLOSED, CW_BY_CLOSE);
+  cwl_check_box(L);
+  cwl_end(L, 1, CWL_CLOSED, CW_BY_CLOSE);
   cwl_tell_ends(L, lua_touserdata(L, CWL_STATE));
   lua_pushboolean(L, true);
   return 1;
@@ -58,7 +59,7 @@ static int m_release(lua_State *L) {
   lua_settop(L, KEPT);
   cwl_push_owner(L);
   if (!lua_rawequal(L, OWNER, KEPT))
-    cwl_end(L, lua_touserdata(L, OWNER), CWL_MIDDLEWARE_LEFT, why);
+    cwl_end(L, OWNER, CWL_MIDDLEWARE_LEFT, why);
   return 0;
 }
 
@@ -68,7 +69,7 @@ static int r_tbc(lua_State *L) {
   if (b->slot)
     b->slot = false;
   else
-    cwl_end(L, b, CWL_SCOPE_LEFT, CW_BY_TBC);
+    cwl_end(L, 1, CWL_SCOPE_LEFT, CW_BY_TBC);
   cwl_tell_ends(L, lua_touserdata(L, CWL_STATE));
   return 0;
 }
