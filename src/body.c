@@ -3,6 +3,7 @@
 #include "body.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -234,8 +235,36 @@ bool cw_body_ready(cw_body *b) {
   return true;
 }
 
+static cw_buf *readable(cw_body *b) {
+  return b->decoder ? &b->decoded : &b->bytes;
+}
+
+cw_loan *cw_body_lend(cw_body *b) {
+  cw_loan *loan = malloc(sizeof *loan);
+  if (!loan) return NULL;
+  loan->body = b;
+  loan->bytes = cw_buf_detach(readable(b), &loan->n);
+  if (!loan->bytes) {
+    free(loan);
+    return NULL;
+  }
+  b->read += loan->n;
+  b->searched = 0;
+  return loan;
+}
+
+void cw_loan_end(cw_loan *loan) {
+  if (loan->body) {
+    cw_buf_attach(readable(loan->body), loan->bytes, loan->n);
+    loan->body->read -= loan->n;
+  } else {
+    free(loan->bytes);
+  }
+  free(loan);
+}
+
 void cw_body_drop(cw_body *b, size_t n) {
-  cw_buf *from = b->decoder ? &b->decoded : &b->bytes;
+  cw_buf *from = readable(b);
   b->read += n;
   b->searched = 0;
   cw_buf_drop(from, n);

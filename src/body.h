@@ -117,6 +117,21 @@ static inline const char *cw_body_peek(const cw_body *b, size_t *n) {
 /* 'n' bytes have been handed out. */
 void cw_body_drop(cw_body *b, size_t n);
 
+/* Bytes that were taken out of a body without a copy. */
+typedef struct cw_loan {
+  char *bytes; /* owned; a NUL follows them */
+  size_t n;
+  cw_body *body; /* takes them back; NULL: they have been read */
+} cw_loan;
+
+/* Takes out all bytes that can be read now. NULL: out of memory; then nothing
+** has changed. */
+cw_loan *cw_body_lend(cw_body *b);
+
+/* Ends a loan: the body, which must be empty, takes the bytes back, or they are
+** freed. */
+void cw_loan_end(cw_loan *loan);
+
 /* How many bytes are held, of either kind. */
 static inline size_t cw_body_held(const cw_body *b) {
   return cw_buf_length(&b->bytes) + cw_buf_length(&b->decoded);

@@ -83,6 +83,23 @@ const char *cw_buf_peek(const cw_buf *b, size_t *n) {
   return *n ? b->bytes + b->start : "";
 }
 
+char *cw_buf_detach(cw_buf *b, size_t *n) {
+  compact(b);
+  char *bytes = realloc(b->bytes, b->end + 1);
+  if (!bytes) return NULL;
+  bytes[b->end] = '\0';
+  *n = b->end;
+  cw_buf_init(b, b->limit);
+  return bytes;
+}
+
+void cw_buf_attach(cw_buf *b, char *bytes, size_t n) {
+  cw_buf_clear(b);
+  b->bytes = bytes;
+  b->end = n;
+  b->size = n + 1;
+}
+
 void cw_buf_drop(cw_buf *b, size_t n) {
   size_t length = cw_buf_length(b);
   b->start += n < length ? n : length;

@@ -46,6 +46,14 @@ static inline void cw_buf_grew(cw_buf *b, size_t n) { b->end += n; }
 /* Lends the unread bytes; valid until the next call on 'b'. */
 const char *cw_buf_peek(const cw_buf *b, size_t *n);
 
+/* Hands over the unread bytes, which the caller frees, with a NUL behind them.
+** The buffer is empty then. NULL: out of memory, and nothing has changed. */
+char *cw_buf_detach(cw_buf *b, size_t *n);
+
+/* Takes back the 'n' bytes that cw_buf_detach has handed over. The buffer must
+** be empty. */
+void cw_buf_attach(cw_buf *b, char *bytes, size_t n);
+
 /* Forgets the first 'n' unread bytes, or all where there are fewer. */
 void cw_buf_drop(cw_buf *b, size_t n);
 

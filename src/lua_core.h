@@ -29,6 +29,7 @@ typedef struct cwl_state {
   bool told_unverified; /* the warning of verify = false has been given */
   unsigned useless;     /* collections at the limit that freed nothing, ... */
   unsigned skip;        /* ... and refusals until the next one is tried */
+  size_t uncounted;     /* bytes unknown to the collector (lua_external) */
   int spare_threads;    /* their number in CWL_THREADS (lua_atomic) */
   lua_Hook harmless;    /* a C hook that has returned, or NULL (lua_wait) */
   /* their metatables, which the registry has */

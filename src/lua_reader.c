@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_reader.h"
 
+#include "lua_external.h"
 #include "lua_observer.h"
 #include "lua_wait.h"
 
@@ -91,6 +92,8 @@ void cwl_push_bytes(lua_State *L, cwl_box *b, size_t n, size_t more) {
   size_t held;
   cw_body *body = &b->x->body;
   uint64_t before = body->read;
+  held = cw_buf_length(cw_body_readable(body));
+  if (n >= held && cwl_push_external(L, body)) return;
   const char *bytes = cw_body_peek(body, &held);
   size_t taken = n < held ? n + more : held;
   lua_pushlstring(L, bytes, n < held ? n : held);
