@@ -2,9 +2,8 @@
 ** each, and beside a response that nobody reads.
 **   multiplex CA URL COUNT AT_ONCE HOW [BIG_URL]
 ** HOW: one (multiplexed) or each (a connection for each that is open). Prints
-** connections, CPU and wall seconds, the longest GET in milliseconds, and by
-*how
-** many KiB the process has grown.
+** connections, CPU and wall seconds, the longest GET in milliseconds, and the
+** growth of the process in KiB.
 ** SPDX-License-Identifier: MIT */
 #include <curl/curl.h>
 #include <stdbool.h>

@@ -344,6 +344,21 @@ describe("download that was interrupted", function()
     end
   end)
 
+  -- The bytes of an earlier boot may never have reached the disk.
+  it("begins anew when the system does not name its boot", function()
+    local env = { CURLEW_FAULT = "boot 2",
+      LD_PRELOAD = support.build .. "/spec/fault.so" }
+    local ask = "print(require 'curlew'.download(arg[1], arg[2]))"
+    server:reset():reply(cut(A, CUT, TAG))
+    support.run(ask, { server.url, path, env = env })
+    assert.matches("\nboot %-\n", read(meta))
+    answer(response("200 OK", B, TAG))
+    local _, code, _, err = support.run(ask, { server.url, path, env = env })
+    assert.same({ 0, "" }, { code, err })
+    assert.is_nil(header(server:request(), "Range"))
+    assert.equal(B, read(path))
+  end)
+
   it("begins anew when it is a byte or less", function()
     for n = 0, 1 do
       server:reset():reply(cut(A, n, TAG))

@@ -236,9 +236,8 @@ static bool has_idle_input(cw_engine *e, const cw_taken *taken) {
 /* libcurl reads 0 bytes at the end of a connection of HTTP/2 and takes that for
 ** no end (7.88, cf_h2_is_alive), or overlooks the end (8.14.1). */
 static bool has_idle_end(cw_engine *e, const cw_taken *taken) {
-  bool overlooked = cw_quirk_is_active(CW_QUIRK_IDLE_END) ||
-                    cw_quirk_is_active(CW_QUIRK_SELDOM_CHECKS);
-  return overlooked && cw_watch_has_ended(&e->watch, taken->name);
+  return cw_quirk_is_active(CW_QUIRK_IDLE_END) &&
+         cw_watch_has_ended(&e->watch, taken->name);
 }
 
 /* Only a new connection has no name yet. Which socket is its own libcurl does

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "descriptor.h"
+#include "platform.h"
 
 void cw_file_init(cw_file *f) {
   *f = (cw_file){.fd = -1, .mode = 0666, .maker = getpid()};
@@ -85,22 +86,12 @@ static bool replace(cw_file *f, const char *path, mode_t mode, opener *open_it,
   return ok;
 }
 
-/* A larger pipe needs fewer waits for its reader. */
-static void widen(int fd) {
-#ifdef F_SETPIPE_SZ
-  enum { WIDE = 1024 * 1024 };
-  if (fcntl(fd, F_SETPIPE_SZ, WIDE) < 0) errno = 0; /* the size stays */
-#else
-  (void)fd;
-#endif
-}
-
 /* O_NONBLOCK: otherwise open waits for a reader, and write waits for room. */
 static bool open_pipe(cw_file *f, cw_error *e) {
   f->fd =
     cw_descriptor_open(f->path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK, 0);
   f->blocked = f->fd < 0 && errno == ENXIO;
-  if (f->fd >= 0) widen(f->fd);
+  if (f->fd >= 0) cw_pipe_widen(f->fd);
   return f->fd >= 0 || f->blocked || fail(e, "open", f->path, errno);
 }
 

@@ -50,7 +50,7 @@ static bool fail(const cw_part *p, cw_error *e, const char *what, int number) {
 ** crash of the machine left may hold bytes that never came: it is of another
 ** boot, and not gone on with. */
 
-enum { BOOT_TEXT = 64, KNOWN_MAX = CW_VALIDATOR_MAX + 512 };
+enum { KNOWN_MAX = CW_VALIDATOR_MAX + 512 };
 
 static ssize_t read_small(const char *path, char *text, size_t size) {
   struct stat st;
@@ -65,22 +65,13 @@ static ssize_t read_small(const char *path, char *text, size_t size) {
   return n;
 }
 
-/* "-" where the system does not tell. */
-static void name_boot(char *text, size_t size) {
-  ssize_t n = read_small("/proc/sys/kernel/random/boot_id", text, size);
-  if (n <= 0)
-    snprintf(text, size, "-");
-  else
-    text[strcspn(text, "\n")] = '\0';
-}
-
 static int print_known(const cw_part *p, char *text, size_t size) {
-  char boot[BOOT_TEXT];
-  name_boot(boot, sizeof boot);
+  char boot[CW_BOOT_ID_MAX];
+  bool has_boot = cw_boot_id(boot);
   return snprintf(text, size,
                   "curlew part 1\nurl %s\nboot %s\nlength %" PRId64
                   "\nvalidator %s\nend\n",
-                  p->url, boot, p->length, p->validator);
+                  p->url, has_boot ? boot : "-", p->length, p->validator);
 }
 
 /* Takes "name value" and its line end off 'text'; NULL: it is another. */
@@ -98,14 +89,14 @@ static bool same_line(char **text, const char *name, const char *value) {
   return found && strcmp(found, value) == 0;
 }
 
-/* False: it says nothing, or is of something else. */
+/* False: the file says nothing, or is about something else. If the system does
+** not name its boots, each file may be of an earlier boot. */
 static bool read_known(cw_part *p) {
-  char text[KNOWN_MAX], boot[BOOT_TEXT], *at = text;
+  char text[KNOWN_MAX], boot[CW_BOOT_ID_MAX], *at = text;
   ssize_t n = read_small(p->known, text, sizeof text);
   if (n < 0 || strlen(text) != (size_t)n) return false;
-  name_boot(boot, sizeof boot);
   if (!same_line(&at, "curlew", "part 1") || !same_line(&at, "url", p->url) ||
-      !same_line(&at, "boot", boot))
+      !cw_boot_id(boot) || !same_line(&at, "boot", boot))
     return false;
   char *length = take_line(&at, "length");
   char *validator = take_line(&at, "validator");

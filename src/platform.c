@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,6 +13,10 @@
 
 #if CW_HAS_GETRANDOM
 #include <sys/random.h>
+#endif
+#if defined(__APPLE__) || defined(__FreeBSD__)
+#include <sys/sysctl.h>
+#include <sys/time.h>
 #endif
 
 const char *cw_strerror_of_gnu(const char *result, const char *text) {
@@ -129,6 +135,63 @@ int cw_socket_family(int socket) {
   socklen_t size = sizeof own;
   int rc = getsockname(socket, (struct sockaddr *)&own, &size);
   return rc == 0 ? own.ss_family : AF_UNSPEC;
+}
+
+#endif
+
+#if CW_HAS_QUICKACK
+
+void cw_socket_acknowledge(int socket) {
+  int on = 1;
+  setsockopt(socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+}
+
+#else
+
+void cw_socket_acknowledge(int socket) { (void)socket; }
+
+#endif
+
+#if CW_HAS_PIPE_SIZE
+
+void cw_pipe_widen(int fd) {
+  if (fcntl(fd, F_SETPIPE_SZ, 1024 * 1024) < 0) errno = 0; /* it stays */
+}
+
+#else
+
+void cw_pipe_widen(int fd) { (void)fd; }
+
+#endif
+
+#if defined(__APPLE__) || defined(__FreeBSD__)
+
+/* FreeBSD has no name for a boot, but its time, which changes with the clock. A
+** part that was kept before such a change is not used. */
+bool cw_boot_id(char text[CW_BOOT_ID_MAX]) {
+#ifdef __APPLE__
+  size_t size = CW_BOOT_ID_MAX;
+  return sysctlbyname("kern.bootsessionuuid", text, &size, NULL, 0) == 0;
+#else
+  struct timeval boot;
+  size_t size = sizeof boot;
+  if (sysctlbyname("kern.boottime", &boot, &size, NULL, 0) != 0) return false;
+  snprintf(text, CW_BOOT_ID_MAX, "%lld", (long long)boot.tv_sec);
+  return true;
+#endif
+}
+
+#else
+
+bool cw_boot_id(char text[CW_BOOT_ID_MAX]) {
+  int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t n = read(fd, text, CW_BOOT_ID_MAX - 1);
+  close(fd);
+  if (n <= 0) return false;
+  text[n] = '\0';
+  text[strcspn(text, "\n")] = '\0';
+  return *text != '\0';
 }
 
 #endif

@@ -18,6 +18,8 @@
 #define CW_HAS_SOCK_CLOEXEC 1
 #define CW_HAS_GETRANDOM 1
 #define CW_HAS_SO_DOMAIN 1
+#define CW_HAS_QUICKACK 1
+#define CW_HAS_PIPE_SIZE 1
 #else
 #define CW_HAS_EPOLL 0
 #define CW_HAS_PPOLL 0
@@ -25,6 +27,8 @@
 #define CW_HAS_SOCK_CLOEXEC 0
 #define CW_HAS_GETRANDOM 0
 #define CW_HAS_SO_DOMAIN 0
+#define CW_HAS_QUICKACK 0
+#define CW_HAS_PIPE_SIZE 0
 #endif
 
 /* macOS has SO_NOSIGPIPE instead; libcurl sets it on its sockets. */
@@ -59,5 +63,19 @@ bool cw_peer_has_ended(int socket);
 
 /* The address family of 'socket'; AF_UNSPEC: it is no socket. */
 int cw_socket_family(int socket);
+
+/* Acknowledges what has come on a TCP socket without delay. Does nothing where
+** the system has no TCP_QUICKACK. */
+void cw_socket_acknowledge(int socket);
+
+/* Gives a pipe room for 1 MiB, so that its writer waits less often. Does nothing
+** where the size of a pipe cannot be set. */
+void cw_pipe_widen(int fd);
+
+enum { CW_BOOT_ID_MAX = 64 };
+
+/* The text that names the current boot of the machine. False: the system has
+** none. */
+bool cw_boot_id(char text[CW_BOOT_ID_MAX]);
 
 #endif

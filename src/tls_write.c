@@ -3,17 +3,15 @@
 ** SPDX-License-Identifier: MIT */
 #include "tls_write.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "openssl.h"
+#include "platform.h"
 
 /* A server that refuses an upload sends its response and closes, and the reset
 ** of the connection makes the next write fail. The response can still be read,
@@ -35,14 +33,7 @@ static BIO_METHOD *method; /* NULL: out of memory */
 ** when the server closes. During an upload this kernel delays
 ** acknowledgements. */
 static void acknowledge_at_once(const filter *f) {
-  int on = 1;
-#ifdef TCP_QUICKACK
-  if (f->socket != CURL_SOCKET_BAD)
-    setsockopt(f->socket, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-#else
-  (void)f;
-  (void)on;
-#endif
+  if (f->socket != CURL_SOCKET_BAD) cw_socket_acknowledge(f->socket);
 }
 
 /* A limited number of failures is allowed: libcurl may write several times

@@ -1321,9 +1321,8 @@ static bool uses_proxy(const cw_transfer *t, CURLcode rc) {
   return rc != CURLE_COULDNT_CONNECT || names_another_host(t);
 }
 
-/* Whether libcurl fails so between connecting and the TLS handshake, when only
- *a
- ** proxy has been spoken to. */
+/* Whether libcurl fails with 'rc' between connecting and the TLS handshake, when
+** only the proxy has answered. */
 static bool is_talk_with_proxy(CURLcode rc) {
   return cw_error_code(rc) == CW_ERR_CLOSED ||
          cw_error_code(rc) == CW_ERR_TOO_LARGE ||

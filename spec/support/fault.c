@@ -5,10 +5,12 @@
 **   CURLEW_FAULT="write 28"   each write to a file fails with this errno
 **   CURLEW_FAULT="rename 5"   the same of each rename, fsync, ftruncate
 **   CURLEW_FAULT="fstat 3"    the third look at a socket fails
+**   CURLEW_FAULT="boot 2"     the name of the boot cannot be read
 **   CURLEW_FAULT="COUNT 0"    at the end, their number goes to standard error
 ** SPDX-License-Identifier: MIT */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -18,8 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What fstat is called in a program with long offsets, as this file is. */
+/* The names of fstat and open in a program with long offsets, as this file is. */
 #define LOOK "fstat64"
+#define OPEN "open64"
 
 static char word[16];
 static long number;
@@ -66,6 +69,20 @@ int fstat(int fd, struct stat *st) {
     return result;
   errno = ENOMEM;
   return -1;
+}
+
+int open(const char *path, int flags, ...) {
+  static int (*next)(const char *, int, ...);
+  if (!next) find(&next, OPEN);
+  if (strcmp(word, "boot") == 0 && strstr(path, "/boot_id")) {
+    errno = (int)number;
+    return -1;
+  }
+  va_list rest;
+  va_start(rest, flags);
+  int mode = flags & O_CREAT ? va_arg(rest, int) : 0;
+  va_end(rest);
+  return next(path, flags, mode);
 }
 
 ssize_t write(int fd, const void *bytes, size_t n) {

@@ -54,6 +54,24 @@ static void the_end_of_a_peer(void) {
   close(pair[0]);
 }
 
+static void the_name_of_the_boot(void) {
+  char first[CW_BOOT_ID_MAX], second[CW_BOOT_ID_MAX];
+  CHECK(cw_boot_id(first) && cw_boot_id(second));
+  CHECK(strlen(first) > 30 && strcmp(first, second) == 0);
+}
+
+static void pipes_that_may_be_widened(void) {
+  int pair[2];
+  if (pipe(pair) != 0) abort();
+  cw_pipe_widen(pair[1]);
+  errno = 0;
+  cw_pipe_widen(-1);
+  CHECK(errno == 0);
+  CHECK(write(pair[1], "x", 1) == 1);
+  close(pair[0]);
+  close(pair[1]);
+}
+
 static int64_t now(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -77,6 +95,8 @@ static const test tests[] = {
   {"makes sockets that exec closes", sockets_are_closed_by_exec},
   {"sees that a peer has ended", the_end_of_a_peer},
   {"waits for the whole time", a_wait_is_not_too_short},
+  {"has a name for its boot", the_name_of_the_boot},
+  {"has pipes whose size may be changed", pipes_that_may_be_widened},
 };
 
 int main(int argc, char **argv) {
