@@ -234,8 +234,7 @@ http2[#http2 + 1] = { "RST_STREAM (0)", "truncated body yes", HALF, "hold",
 
 -- ---- the checks ----
 
-local OLD = http.features().libcurl:match("^[78]%.(%d+)")
-OLD = http.features().libcurl:match("^7%.") or tonumber(OLD) < 1
+local OLD = support.libcurl < 0x080100
 
 -- libcurl 7.88 may overlook why a stream was reset, and what came before that.
 local NO_REASON = "Stream error in the HTTP/2 framing layer"

@@ -239,14 +239,13 @@ describe("A url", function()
   end)
 
   it("has bytes encoded that are no UTF-8", function()
-    assert.equal("/%ff%80?%fe", (target_of(server.url
-      .. "/\xff\x80?\xfe"):gsub("%%%x%x", string.lower)))
+    assert.equal(support.encoded("/%ff%80?%fe"),
+      target_of(server.url .. "/\xff\x80?\xfe"))
   end)
 
   it("keeps what is encoded already", function()
-    -- newer releases of libcurl send the digits in capitals
-    assert.equal("/%41%2F%20?%26=%3D+", (target_of(server.url
-      .. "/%41%2f%20?%26=%3D+"):gsub("%%%x%x", string.upper)))
+    assert.equal(support.encoded("/%41%2f%20?%26=%3D+", true),
+      target_of(server.url .. "/%41%2f%20?%26=%3D+"))
   end)
 
   it("has a scheme of any case", function()

@@ -104,7 +104,7 @@ local function faults_of_cuts(case, way, ending)
 end
 
 local SURPLUS = {}
-local V7 = http.features().libcurl:match("^7%.") ~= nil
+local V7 = support.libcurl < 0x080000
 
 local function check_case(case)
   for way, take in pairs(ways) do

@@ -149,8 +149,8 @@ describe("A program", function()
     assert.matches("lua_of_the_future", err)
   end)
 
-  -- A libcurl that is too old: the functions that curlew calls before it refuses
-  -- the release.
+  -- A libcurl that is too old: it has the functions that curlew calls before it
+  -- refuses the release.
   local OLD = [[
     struct info {
       int age;

@@ -1,5 +1,6 @@
 --- http.url: urls taken apart, joined, and queries encoded.
 
+local support = require "spec.support"
 local http = require "curlew"
 local url = http.url
 
@@ -51,9 +52,8 @@ describe("url.parse", function()
     assert.same({ scheme = "http", host = "h", path = "/" },
       url.parse("http://h"))
     -- libcurl 8.8 to 8.20 neither reports nor sends an empty query
-    local minor = http.features().libcurl:match("^8%.(%d+)")
-    minor = tonumber(minor or 0)
-    local query = not (minor >= 8 and minor <= 20) and "" or nil
+    local drops = support.libcurl >= 0x080800 and support.libcurl < 0x081500
+    local query = not drops and "" or nil
     assert.same({ scheme = "http", host = "h", path = "/", query = query },
       url.parse("http://h/?"))
     assert.same({ scheme = "http", host = "h", path = "/", user = "u" },
@@ -78,7 +78,7 @@ describe("url.parse", function()
   it("shows the url as it would be asked for", function()
     assert.equal("http", url.parse("HTTP://h/").scheme)
     assert.equal("/a/c%20d", url.parse("http://h/a/./b/../c d").path)
-    assert.equal("/%C3%BC", url.parse("http://h/\u{fc}").path:upper())
+    assert.equal(support.encoded("/%c3%bc"), url.parse("http://h/\u{fc}").path)
     assert.equal("a%20b", url.parse("http://h/?a b").query)
   end)
 
@@ -184,13 +184,14 @@ describe("url.join", function()
     assert.equal("http://h/x", url.join("http://h", "x"))
     assert.equal("http://h/?x", url.join("http://h", "?x"))
     assert.equal("http://h/a/x", url.join("http://h/a/b?c/d", "x"))
-    -- libcurl 7.88 takes an empty query behind a host for none
-    assert.matches("^http://h/%??#f$", url.join("http://h?", "#f"))
+    -- before 8.21.0 libcurl takes an empty query behind a host for none
+    assert.equal(support.libcurl < 0x081500 and "http://h/#f" or "http://h/?#f",
+      url.join("http://h?", "#f"))
   end)
 
   it("encodes spaces and what is not ASCII", function()
-    assert.equal("HTTP://A/B/C/X%20Y?Z%20%C3%BC",
-      url.join(BASE, "x y?z \u{fc}"):upper())
+    assert.equal(support.encoded("http://a/b/c/x%20y?z%20%c3%bc"),
+      url.join(BASE, "x y?z \u{fc}"))
   end)
 
   it("gives nil and an error when either is malformed", function()
@@ -244,8 +245,8 @@ describe("What no URI may hold", function()
         assert.equal("/a" .. char, url.parse("http://h/a" .. char).path)
       end
     end
-    assert.same({ "/[1]%22%5C%zz", "[]%7B", "%7B" },
-      parts_of("http://h/[1]%22%5C%zz?[]%7B#%7B"))
+    assert.same({ "/[1]%22%5C%zz", "[]%7B", support.encoded("%7b", true) },
+      parts_of("http://h/[1]%22%5C%zz?[]%7B#%7b"))
     local once = url.join("http://h/", 'a"b?c\\d')
     assert.equal(once, url.join("http://h/", once))
   end)

@@ -3,6 +3,10 @@
 ** SPDX-License-Identifier: MIT */
 #include "lua_wait.h"
 
+#include <errno.h>
+
+#include "platform.h"
+
 /* Pushes the waiter of the task that runs in this coroutine, and its owner. */
 static bool push_task_waiter(lua_State *L, const cwl_state *s) {
   if (!s->has_tasks || !lua_isyieldable(L)) return false;
@@ -217,9 +221,11 @@ static int m_ready(lua_State *L) {
 /* descriptor() -> a number, readable when a step has something to do */
 static int m_descriptor(lua_State *L) {
   int fd = cw_engine_descriptor(cwl_state_of(L)->engine);
-  if (fd < 0)
-    return cwl_raise(
-      L, "no descriptor for event loops can be had (it needs epoll)");
+  if (fd < 0) {
+    char text[128];
+    return cwl_raise(L, "cannot make the descriptor that event loops need: %s",
+                     cw_strerror(errno, text, sizeof text));
+  }
   lua_pushinteger(L, fd);
   return 1;
 }

@@ -68,8 +68,8 @@ int cw_socket_family(int socket);
 ** the system has no TCP_QUICKACK. */
 void cw_socket_acknowledge(int socket);
 
-/* Gives a pipe room for 1 MiB, so that its writer waits less often. Does nothing
-** where the size of a pipe cannot be set. */
+/* Gives a pipe room for 1 MiB, so that its writer waits less often. Does
+** nothing where the size of a pipe cannot be set. */
 void cw_pipe_widen(int fd);
 
 enum { CW_BOOT_ID_MAX = 64 };

@@ -2,6 +2,7 @@
 ** SPDX-License-Identifier: MIT */
 #include "poller.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 #include "descriptor.h"
@@ -74,11 +75,13 @@ size_t cw_poller_wait(cw_poller *p, int64_t us, struct pollfd *fired,
 
 bool cw_poller_open(cw_poller *p) {
   (void)p;
+  errno = ENOSYS;
   return false;
 }
 
 bool cw_poller_open_bell(cw_poller *p) {
   (void)p;
+  errno = ENOSYS;
   return false;
 }
 

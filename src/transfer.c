@@ -1321,8 +1321,8 @@ static bool uses_proxy(const cw_transfer *t, CURLcode rc) {
   return rc != CURLE_COULDNT_CONNECT || names_another_host(t);
 }
 
-/* Whether libcurl fails with 'rc' between connecting and the TLS handshake, when
-** only the proxy has answered. */
+/* Whether 'rc' is how libcurl fails between connecting and the TLS handshake,
+** when only the proxy has answered. */
 static bool is_talk_with_proxy(CURLcode rc) {
   return cw_error_code(rc) == CW_ERR_CLOSED ||
          cw_error_code(rc) == CW_ERR_TOO_LARGE ||

@@ -20,7 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The names of fstat and open in a program with long offsets, as this file is. */
+/* The names of fstat and open in a program with long offsets, as this file is.
+ */
 #define LOOK "fstat64"
 #define OPEN "open64"
 

@@ -228,6 +228,14 @@ function support.host(...)
   return done and kind == "exit" and code or kind, out, err
 end
 
+--- The text of a url as the loaded libcurl writes it: the digits of bytes that
+-- it encodes are capitals since 8.15.0, those of the caller since 8.20.0.
+function support.encoded(text, is_callers)
+  local since = is_callers and 0x081400 or 0x080f00
+  return support.libcurl < since and text
+    or (text:gsub("%%%x%x", string.upper))
+end
+
 --- Iterates over the tests of a program that lists them: the name of each, and
 -- a function that passes if it does.
 function support.tests(name)
