@@ -76,6 +76,19 @@ describe("The house", function()
     end)
   end
 
+  -- clang-format leaves comments as they are.
+  it("has comments of at most 80 columns, whose lines begin with **", function()
+    local files = lines_of("ls src/*.[ch] bench/*.[ch] spec/support/*.[ch]")
+    for _, path in ipairs(files) do
+      for comment in ("\n" .. read(path)):gmatch("%s/%*.-%*/") do
+        for line in comment:gmatch("[^\n]+") do
+          local begins = line:match("^%s*/?%*[%*/ ]")
+          assert.is_true(#line <= 80 and begins ~= nil, path .. ": " .. line)
+        end
+      end
+    end
+  end)
+
   it("stores no Lua state in a struct", function()
     for _, path in ipairs(sources) do
       for body in code_of(path):gmatch("struct[%s%w_]*(%b{})") do
