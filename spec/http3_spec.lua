@@ -85,14 +85,22 @@ describe("HTTP/3", function()
     end
   end)
 
+  -- In bytes.
+  local function resident()
+    for line in io.lines("/proc/self/status") do
+      local kib = line:match("^VmRSS:%s+(%d+)")
+      if kib then return tonumber(kib) * 1024 end
+    end
+  end
+
+  -- While the other responses come, libcurl could read this one.
   it("leaves an unread body unread", function()
-    local function used() return support.posix.resident() end
     assert(client:fetch(nginx.https3 .. "/small"))
-    local before = used()
+    local before = resident()
     local r <close> = assert(client:get(nginx.https3 .. "/1g"))
     assert.equal("3", r.http_version)
-    http.sleep(0.5) -- nginx sends as much as it may
-    assert.is_true(used() - before < 32 * MIB, used() - before)
+    for _ = 1, 100 do assert(client:fetch(nginx.https3 .. "/65k")) end
+    assert.is_true(resident() - before < 32 * MIB, resident() - before)
     assert.equal(MIB, #assert(r:read(MIB)))
   end)
 
@@ -105,12 +113,14 @@ describe("HTTP/3", function()
     assert.equal(20, #page.body)
   end)
 
+  -- While a handshake of QUIC is slow, libcurl tries TCP as well.
   it("serves tasks side by side", function()
     local urls = {}
     for i = 1, 100 do urls[i] = nginx.https3 .. "/small" end
     local n = 0
     for _, page in client:map(urls, client.fetch, { max = 8 }) do
-      assert.equal("3", page.http_version)
+      assert.is_true(page.http_version == "3" or page.http_version == "1.1")
+      assert.equal(20, #page.body)
       n = n + 1
     end
     assert.equal(100, n)
@@ -120,7 +130,9 @@ describe("HTTP/3", function()
     local page, err = client:fetch(nginx.https3 .. "/small",
       { tls = { ca = support.certificates().unknown_ca.cert } })
     assert.is_nil(page)
-    assert.equal("tls", err.code)
+    -- libcurl 8.14 does not report why QUIC has failed
+    local code = support.libcurl < 0x080f00 and "connect" or "tls"
+    assert.equal(code, err.code)
   end)
 
   it("falls back where the server has no more", function()
@@ -135,9 +147,9 @@ describe("HTTP/3", function()
     assert.equal("3", r.http_version)
     assert.equal(MIB, #assert(r:read(MIB)))
     own:close()
-    local body, err = r:read("a")
-    assert.is_nil(body)
+    local piece, err
+    repeat piece, err = r:read(MIB) until not piece
     assert.is_true(err.code == "closed" or err.code == "timeout"
-      or err.code == "truncated" or err.code == "protocol", err.code)
+      or err.code == "truncated" or err.code == "protocol", tostring(err))
   end)
 end)
