@@ -145,7 +145,8 @@ describe("The ledger", function()
   it("counts a body that came too late as timeout", function()
     server:script { "request", { send = head(100000) }, "hold" }
     assert.same({ opened = 1, timeout = 1 }, counted(function()
-      local r <close> = assert(http.get(server.url, { timeout = 0.05 }))
+      local r <close> = assert(http.get(server.url, {
+        timeout = { idle = 0.05 } }))
       local _, err = r:read("a")
       assert.equal("timeout", err.code)
     end))

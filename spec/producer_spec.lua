@@ -514,13 +514,13 @@ describe("A function that waits", function()
     server:script { "request", { send = OK }, "close" }
     local other <close> = support.server()
     other:script { "request", "wait", { send = OK }, "close" }
-    local limit = { idle = 0.1, first_byte = 0.1 }
+    local limit = { idle = 0.3, first_byte = 0.3 }
     local left, posix = 3, support.posix
     local page, err = put(function()
       left = left - 1
-      if left == 2 then posix.nap(0.3) end -- blocks
+      if left == 2 then posix.nap(0.9) end -- blocks
       if left == 1 then -- waits
-        local r, why = client:fetch(other.url, { timeout = 0.3 })
+        local r, why = client:fetch(other.url, { timeout = 0.9 })
         assert(not r and why.code == "timeout")
         other:go()
       end

@@ -164,7 +164,7 @@ describe("A request is made again", function()
     server:script { "request", "hold" }
     server:replies(OK)
     local page = assert(http.fetch(server.url, with(soon(),
-      { timeout = { first_byte = 0.05 } })))
+      { timeout = { first_byte = 0.5 } })))
     assert.equal("ok", page.body)
     assert.equal(2, page.info.attempts)
   end)

@@ -935,7 +935,7 @@ describe("scope.deadline", function()
   it("cancels what runs then, and is told with the scope's line", function()
     local before = http.stats()
     local state = {}
-    local s <close> = http.scope { deadline = 0.05 } local opened = line()
+    local s <close> = http.scope { deadline = 0.3 } local opened = line()
     local task = s:spawn(function()
       local r = assert(http.get(nginx.http .. "/slow"))
       state.begun = r.ok
