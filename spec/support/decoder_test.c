@@ -389,8 +389,9 @@ static void members_broken(void) {
   all.n = 0;
   add_encoded(&all, "zstd", "one");
   r.codings = "zstd";
+  const char magic[] = "\x28\xb5\x2f\xfd";
   for (size_t n = 0; n < 4; n++) {
-    grow(&all, "\x28\xb5\x2f\xfd" + n, 1);
+    grow(&all, &magic[n], 1);
     CHECK(fails(&r, &all, CW_ERR_TRUNCATED, "zstd"));
   }
   grow(&all, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 14);
