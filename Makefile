@@ -366,6 +366,9 @@ check: ## test, tls, http2, cqueues, luv, lint, asan, tsan, stress: what CI runs
 	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint asan tsan stress
 
 # One file a process: clang-tidy 14 misreads va_start after the first one.
+# cppcheck does not read the libraries' headers. Thus it takes the lines of #error
+# for reached, which compilers see better. Since 2.11 it tells of each function
+# with too many branches to follow.
 lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
 	luacheck -q $(wildcard $(lua_files))
 	luarocks lint $(wildcard rockspec/*.rockspec)
@@ -373,7 +376,9 @@ lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
 	clang-format --dry-run -Werror $(c_files)
 	@$(MAKE) --no-print-directory -s objects BUILD=build/werror WERROR=-Werror
 	cppcheck -q --std=c11 --enable=warning,performance,portability \
-	  --inline-suppr --suppress=missingIncludeSystem --error-exitcode=1 \
+	  --inline-suppr --suppress=missingIncludeSystem \
+	  --suppress=preprocessorErrorDirective \
+	  --suppress=normalCheckLevelMaxBranches --error-exitcode=1 \
 	  $(filter %.c,$(c_files))
 	printf '%s\n' $(filter %.c,$(c_files)) | xargs -P 2 -n 1 sh -c \
 	  'clang-tidy --quiet "$$@" -- $(language) $(lua_cflags) $(engine_cflags) \

@@ -29,8 +29,8 @@ static uint64_t most_body(const cw_request *r) {
 
 /* A receive buffer must fit, or libcurl would keep copies of the rest. */
 static size_t ahead_of(const cw_request *r) {
-  double buffer = cw_settings_get(&r->own, r->defaults, CW_OPT_BUFFER);
-  return buffer > CW_BODY_AHEAD ? (size_t)buffer : CW_BODY_AHEAD;
+  size_t buffer = (size_t)cw_settings_get(&r->own, r->defaults, CW_OPT_BUFFER);
+  return buffer > CW_BODY_AHEAD ? buffer : CW_BODY_AHEAD;
 }
 
 static uint64_t max_body(const cw_exchange *x) {

@@ -14,7 +14,12 @@ typedef struct cw_link {
 
 /* The struct of type 'type' whose member 'member' is the link 'l'. */
 #define CW_LIST_ENTRY(l, type, member)                                         \
-  ((type *)(void *)((char *)(l)-offsetof(type, member)))
+  ((type *)cw_list_before((l), offsetof(type, member)))
+
+static inline void *cw_list_before(const void *member, size_t bytes) {
+  char *at = (char *)member;
+  return at - bytes;
+}
 
 static inline void cw_list_init(cw_link *l) { l->next = l->previous = l; }
 

@@ -29,10 +29,11 @@ const char *cw_strerror_of_posix(int result, int number, char *text,
   return text;
 }
 
-/* The compiler chooses by the type of the result. */
+/* The compiler chooses by the type of the result. The choices have a line of
+** their own, because releases of clang-format disagree about them elsewhere. */
+#define CHOICES char * : of_gnu, default : of_posix
 #define TEXT_OF(result, number, text, size)                                    \
-  _Generic((result), char *: of_gnu, default: of_posix)(                       \
-    (intptr_t)(result), number, text, size)
+  _Generic((result), CHOICES)((intptr_t)(result), number, text, size)
 
 static const char *of_gnu(intptr_t result, int number, char *text,
                           size_t size) {

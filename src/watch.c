@@ -205,8 +205,9 @@ void cw_watch_add_use(cw_watch *w, uint64_t name, const void *user) {
 int cw_watch_drop_use(cw_watch *w, uint64_t name, const void *user) {
   int at = find(w, name);
   cw_watched *d = at ? &w->table[at - 1] : NULL;
-  if (!d || d->users == 0 || --d->users > 0 || d->user != user) return -1;
-  return at - 1;
+  if (!d || d->users == 0) return -1;
+  d->users--;
+  return d->users == 0 && d->user == user ? at - 1 : -1;
 }
 
 void cw_watch_idle(cw_watch *w, uint64_t name, bool talks) {

@@ -288,7 +288,7 @@ static void add_encoded(bytes *to, const char *by, const char *text) {
 
 /* As gzip(1) writes it, and more: RFC 1952 2.3. */
 static void add_named_member(bytes *to, const char *text) {
-  unsigned char out[512], extra[] = "ab\4\0more", name[] = "name";
+  unsigned char out[512] = {0}, extra[] = "ab\4\0more", name[] = "name";
   gz_header header = {.extra = extra,
                       .extra_len = sizeof extra - 1,
                       .name = name,
@@ -680,6 +680,7 @@ static void zstd_header_like_frame(void) {
                               "\x6b\xca\0\0"; /* one block, a run of zeros */
   bytes all = copy(frame, 12), wanted = {calloc(1, SIZE), SIZE, SIZE};
   char *rest = calloc(1, REST);
+  if (!rest) abort();
   grow(&all, rest, REST);
   run r = {.codings = "zstd"};
   CHECK(gives(&r, &all, &wanted));

@@ -96,7 +96,7 @@ static void buf_order(void) {
   bool ok = true;
   cw_buf_init(&b, LIMIT);
   for (int i = 0; i < ROUNDS && ok; i++) {
-    char bytes[MOST];
+    char bytes[MOST] = {0};
     size_t n = next_random(MOST), have = cw_buf_length(&b);
     for (size_t k = 0; k < n; k++)
       bytes[k] = (char)(uint8_t)(in + k);
@@ -239,6 +239,7 @@ static void any_operation(cw_deadlines *d, cw_transfer *t) {
 static void deadlines_order(void) {
   enum { ROUNDS = 20000 };
   cw_transfer *all = calloc(TRANSFERS, sizeof *all);
+  if (!all) abort();
   cw_deadlines d = {0};
   bool ok = true;
   for (int i = 0; i < TRANSFERS; i++)

@@ -167,6 +167,6 @@ int main(int argc, char **argv) {
     check_fds(&j, k);
     k++;
   }
-  printf("%lu runs, %lu errors, " LUA_RELEASE "\n", k, j.errors);
+  printf("%lu runs, %lu errors, %s\n", k, j.errors, LUA_RELEASE);
   return j.wrong || k == ENOUGH;
 }
