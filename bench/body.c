@@ -94,7 +94,10 @@ int main(int argc, char **argv) {
   curl_write_callback write = choose(argv[3], argc > 4 ? argv[4] : NULL, &s);
   curl_global_init(CURL_GLOBAL_ALL);
   CURL *easy = prepare(&s);
-  if (!write || !easy) return 2;
+  if (!write || !easy) {
+    if (s.file) fclose(s.file);
+    return 2;
+  }
   CURLcode code = get(easy, argv[1], on_discard);
   s.count = 0;
   if (!code) code = measure(easy, argv[2], write, &s);

@@ -122,7 +122,7 @@ local rows = {
        assert(not ok and rawequal(err, VALUES)) ]],
     [[ local ok, err = pcall(function()
          local r <close> = get()
-         return ("x"):rep(1 << 60, ",")
+         return ("x"):rep(1 << 62, ",")
        end)
        assert(not ok and err:find("too large", 1, true)) ]],
     [[ local ok, err = pcall(function()

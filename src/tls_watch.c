@@ -133,7 +133,7 @@ static long after_read(cw_tls_watch *w, BIO *bio, int ret) {
 static long on_bio(BIO *bio, int operation, const char *bytes, size_t length,
                    int unused, long unused_too, int ret, size_t *n) {
   (void)bytes, (void)length, (void)unused, (void)unused_too, (void)n;
-  cw_tls_watch *w = (cw_tls_watch *)(void *)BIO_get_callback_arg(bio);
+  cw_tls_watch *w = (cw_tls_watch *)BIO_get_callback_arg(bio);
   switch (operation) {
   case BIO_CB_READ:
     return w->alert_next && end_comes_too_early(w) ? nothing_to_read(bio) : 1;
@@ -154,7 +154,7 @@ static void watch_end(cw_tls_watch *w, SSL *ssl) {
   BIO *bio = SSL_get_rbio(ssl);
   if (!bio || BIO_get_callback_ex(bio)) return;
   w->refs++; /* the reference of the BIO */
-  BIO_set_callback_arg(bio, (char *)(void *)w);
+  BIO_set_callback_arg(bio, (char *)w);
   BIO_set_callback_ex(bio, on_bio);
 }
 

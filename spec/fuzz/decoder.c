@@ -102,6 +102,7 @@ static void decode(run *r, cw_text list, input body) {
   while (d && r->state == CW_DECODING_HUNGRY) {
     size_t n = body.n < r->piece ? body.n : r->piece;
     char *in = malloc(n > 0 ? n : 1);
+    MUST(in);
     if (n > 0) memcpy(in, body.at, n);
     body.at += n;
     body.n -= n;

@@ -46,12 +46,14 @@ static void check_answer(const char *answer) {
   for (const char *c = answer; *c; c++) {
     MUST((unsigned char)*c >= ' ' || *c == '\t');
     MUST(*c != 127);
-    if (quoted && *c == '\\')
-      MUST(*++c == '"' || *c == '\\');
-    else if (*c == '"')
+    if (quoted && *c == '\\') {
+      c++;
+      MUST(*c == '"' || *c == '\\');
+    } else if (*c == '"') {
       quoted = !quoted;
-    else
+    } else {
       MUST(quoted || is_bare(*c));
+    }
     parameters += !quoted && *c == '=';
   }
   MUST(!quoted);

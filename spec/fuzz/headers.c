@@ -15,7 +15,7 @@ static cw_text next_line(const uint8_t **at, size_t *left) {
   const uint8_t *end = memchr(*at, '\n', *left);
   size_t n = end ? (size_t)(end - *at) : *left;
   char *bytes = malloc(n > 0 ? n : 1);
-  MUST(bytes != NULL);
+  MUST(bytes);
   memcpy(bytes, *at, n);
   n += end != NULL;
   *at += n;

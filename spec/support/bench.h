@@ -30,8 +30,8 @@ static int listen_on_loopback(int *port) {
   socklen_t n = sizeof a;
   a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   int fd = socket(AF_INET, SOCK_STREAM, 0);
-  CHECK(bind(fd, (struct sockaddr *)&a, n) == 0 && listen(fd, 16) == 0);
-  CHECK(getsockname(fd, (struct sockaddr *)&a, &n) == 0);
+  CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&a, n) == 0 &&
+        listen(fd, 16) == 0 && getsockname(fd, (struct sockaddr *)&a, &n) == 0);
   *port = ntohs(a.sin_port);
   return fd;
 }

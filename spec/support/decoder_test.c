@@ -148,6 +148,7 @@ static void give(run *r, cw_decoder *d, const char *from, size_t n, bool last) {
   do {
     size_t room = portion(r, r->room, 64 * 1024), made, before = n;
     char *out = malloc(room);
+    if (!out) abort();
     r->state = cw_decoder_pull(d, &in, &n, last, out, room, &made, &r->error);
     CHECK(made <= room && n <= before);
     grow(&r->out, out, made);

@@ -679,11 +679,12 @@ static int l_deafen(lua_State *L) {
   int fd[3];
   for (int i = 0; i < 3; i++)
     fd[i] = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (bind(fd[0], (struct sockaddr *)&a, n) != 0 || listen(fd[0], 0) != 0)
+  if (fd[0] < 0 || bind(fd[0], (struct sockaddr *)&a, n) != 0 ||
+      listen(fd[0], 0) != 0)
     return raise_errno(L, "deafen");
   for (int i = 0; i < 3; i++) {
-    if (i > 0 && connect(fd[i], (struct sockaddr *)&a, n) != 0 &&
-        errno != EINPROGRESS)
+    if (fd[i] < 0 || (i > 0 && connect(fd[i], (struct sockaddr *)&a, n) != 0 &&
+                      errno != EINPROGRESS))
       return raise_errno(L, "deafen");
     lua_pushinteger(L, fd[i]);
   }
@@ -725,10 +726,11 @@ static void add_descriptor(lua_State *L, int dir, const char *name) {
 /* fds() -> {[descriptor] = "socket:[12]" or "pipe:[3]" or a path} */
 static int l_fds(lua_State *L) {
   DIR *d = opendir("/proc/self/fd");
-  if (!d) return raise_errno(L, "/proc/self/fd");
+  int dir = d ? dirfd(d) : -1;
+  if (dir < 0) return raise_errno(L, "/proc/self/fd");
   lua_newtable(L);
   for (struct dirent *e = readdir(d); e; e = readdir(d))
-    if (e->d_name[0] != '.') add_descriptor(L, dirfd(d), e->d_name);
+    if (e->d_name[0] != '.') add_descriptor(L, dir, e->d_name);
   closedir(d);
   return 1;
 }
