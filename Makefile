@@ -68,11 +68,11 @@ fuzz_targets := decoder digest headers reader
 # Programs, not scripts; the sanitized build has its own.
 programs := engine_test callback_test decoder_test digest_test quirks_test platform_test host \
   $(fuzz_targets:%=fuzz_%)
-support := $(programs:%=build/spec/%) build/spec/posix_support.so \
-  build/spec/encode_support.so build/spec/peer build/spec/slow_resolver.so \
-  build/spec/fault.so build/spec/late_recv.so build/spec/eager_input.so \
-  build/spec/oom
-tools := $(patsubst %.c,build/%,$(wildcard bench/*.c))
+support := $(programs:%=$(BUILD)/spec/%) $(BUILD)/spec/posix_support.so \
+  $(BUILD)/spec/encode_support.so $(BUILD)/spec/peer \
+  $(BUILD)/spec/slow_resolver.so $(BUILD)/spec/fault.so \
+  $(BUILD)/spec/late_recv.so $(BUILD)/spec/eager_input.so $(BUILD)/spec/oom
+tools := $(patsubst %.c,$(BUILD)/%,$(wildcard bench/*.c))
 c_files := $(wildcard src/*.[ch] spec/support/*.[ch] spec/fuzz/*.[ch] \
   bench/*.[ch] script/*.c)
 lua_files := lua spec bench examples script .busted .luacheckrc
@@ -80,7 +80,7 @@ lua_files := lua spec bench examples script .busted .luacheckrc
 here := LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="./?.so;;"
 # The demo starts nginx as the specs do.
 with_server := LUA_PATH="lua/?.lua;lua/?/init.lua;./?.lua;./?/init.lua;;" \
-  LUA_CPATH="./?.so;build/spec/?.so;;"
+  LUA_CPATH="./?.so;$(BUILD)/spec/?.so;;"
 
 # ---- build -----------------------------------------------------------------
 .PHONY: all objects
@@ -109,37 +109,38 @@ $(BUILD)/src/%.o: src/%.c $(BUILD)/requirements Makefile
 	@mkdir -p $(@D)
 	$(compile) -fvisibility=hidden -c -o $@ $<
 
-build/spec/posix_support.so: spec/support/posix.c build/requirements Makefile
+$(BUILD)/spec/posix_support.so: spec/support/posix.c $(BUILD)/requirements \
+  Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $<
 
-build/spec/encode_support.so: spec/support/encode.c spec/support/coder.c \
-  spec/support/coder.h build/requirements Makefile
+$(BUILD)/spec/encode_support.so: spec/support/encode.c spec/support/coder.c \
+  spec/support/coder.h $(BUILD)/requirements Makefile
 	@mkdir -p $(@D)
 	$(filter-out -MMD -MP,$(compile)) -shared -o $@ $(filter %.c,$^) \
 	  $(encoder_libs)
 
-build/spec/peer: spec/support/peer.c Makefile
+$(BUILD)/spec/peer: spec/support/peer.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -lssl -lcrypto -lpthread
 
-build/spec/with_server: spec/support/with_server.c Makefile
+$(BUILD)/spec/with_server: spec/support/with_server.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $<
 
-build/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
+$(BUILD)/spec/slow_resolver.so: spec/support/slow_resolver.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
-build/spec/fault.so build/spec/late_recv.so build/spec/eager_input.so: \
-  build/spec/%.so: spec/support/%.c Makefile
+$(BUILD)/spec/fault.so $(BUILD)/spec/late_recv.so \
+  $(BUILD)/spec/eager_input.so: $(BUILD)/spec/%.so: spec/support/%.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -shared -o $@ $< -ldl
 
 # Hosts of Lua's own: -E, since core.so finds Lua in them.
 lua_libs = $(shell for name in lua$(lua_version) lua-$(lua_version) lua; do \
   $(PKG_CONFIG) --libs $$name 2>/dev/null && break; done)
-build/spec/oom: spec/support/oom.c build/requirements Makefile
+$(BUILD)/spec/oom: spec/support/oom.c $(BUILD)/requirements Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< -Wl,-E $(lua_libs)
 
@@ -196,12 +197,12 @@ $(BUILD)/spec/fuzz_%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/replay.o \
 
 .SECONDARY: $(call spec_objects,$(wildcard src/*.c))
 
-build/bench/%: bench/%.c Makefile
+$(BUILD)/bench/%: bench/%.c Makefile
 	@mkdir -p $(@D)
 	$(compile) -o $@ $< $(curl_libs) $(coding_libs)
 
 -include $(objects:.o=.d) \
-  $(wildcard $(BUILD)/spec/*.d $(BUILD)/spec/*/*.d build/spec/*.d build/bench/*.d)
+  $(wildcard $(BUILD)/spec/*.d $(BUILD)/spec/*/*.d $(BUILD)/bench/*.d)
 
 # ---- install it ------------------------------------------------------------
 # Into PREFIX, which DESTDIR precedes: make install DESTDIR=/tmp/x PREFIX=/usr
@@ -221,12 +222,12 @@ install-documents:
 .PHONY: demo smoke
 smoke: ## install what is missing, build, make a request: for any system
 	@script/needs smoke
-	@$(MAKE) --no-print-directory -s all build/spec/with_server
-	@$(here) build/spec/with_server $(LUA) script/smoke.lua
+	@$(MAKE) --no-print-directory -s all $(BUILD)/spec/with_server
+	@$(here) $(BUILD)/spec/with_server $(LUA) script/smoke.lua
 
 demo: ## install what is missing, build, show what curlew does
 	@script/needs demo
-	@$(MAKE) --no-print-directory -s all build/spec/posix_support.so
+	@$(MAKE) --no-print-directory -s all $(BUILD)/spec/posix_support.so
 	@$(with_server) $(LUA) examples/demo.lua
 
 # ---- test it ---------------------------------------------------------------
@@ -359,11 +360,34 @@ tsan: rock support ## two Lua states in two threads under ThreadSanitizer
 	  CURLEW_HOST_CPATH="$(CURDIR)/$(tsan_dir)/?.so" \
 	  script/suite $(tree_dirs) $(or $(ARGS),spec/embed_spec.lua)
 
+# All that is in C, by each compiler; then the module as distributions build it:
+# warnings of -flto appear when it is linked. ARGS are specs to run with that.
+compilers := gcc clang
+hardened := -O3 -flto=auto -D_FORTIFY_SOURCE=3
+build_by = $(MAKE) --no-print-directory -s WERROR=-Werror CC=$(1) \
+  BUILD=build/$(2) CORE=build/$(2)/curlew/core.so
+links_hardened = echo 'int main(void) { return 0; }' | \
+  $(1) $(hardened) -x c -o build/$(1)/links - 2>/dev/null
+
+.PHONY: compilers everything
+everything: all $(support) $(tools)
+compilers: check-needs $(if $(ARGS),support) ## gcc and clang, -O3 -flto too, without a warning
+	@$(MAKE) --no-print-directory -s -j2 $(compilers:%=with-%)
+
+with-%:
+	+@$(call build_by,$*,$*) OPTIMIZE=-O2 everything
+	+@if $(call links_hardened,$*); then \
+	  $(call build_by,$*,$*-hardened) OPTIMIZE="$(hardened)" \
+	    LDFLAGS="$(hardened) -Werror" all && { [ -z "$(ARGS)" ] || \
+	    script/suite lua build/$*-hardened $(ARGS); }; \
+	else echo "not built with -flto: $* cannot link it here"; fi
+
 # ---- check it --------------------------------------------------------------
 .PHONY: check lint valgrind
-check: ## test, tls, http2, cqueues, luv, lint, asan, tsan, stress: what CI runs
+check: ## test, tls, http2, cqueues, luv, lint, compilers, asan, tsan, stress: what CI runs
 	@script/needs check
-	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint asan tsan stress
+	@MAKE="$(MAKE)" script/check test tls http2 cqueues luv lint compilers asan \
+	  tsan stress
 
 # One file a process: clang-tidy 14 misreads va_start after the first one.
 # cppcheck does not read the libraries' headers. Thus it takes the lines of #error
@@ -386,7 +410,7 @@ lint: check-needs ## luacheck, clang-format, clang-tidy, cppcheck, -Werror
 	@rm -f build/tidy.*
 
 valgrind: bench-needs ## the demo under valgrind: nothing lost
-	@$(MAKE) --no-print-directory -s all build/spec/posix_support.so
+	@$(MAKE) --no-print-directory -s all $(BUILD)/spec/posix_support.so
 	@$(with_server) valgrind --child-silent-after-fork=yes --leak-check=full \
 	  --show-leak-kinds=definite,indirect \
 	  --errors-for-leak-kinds=definite,indirect \
