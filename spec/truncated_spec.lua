@@ -197,6 +197,17 @@ describe("Over HTTP/2 a body without a length", function()
     end)
   end
 
+  it("is not awaited after HEAD, if the connection ends", function()
+    for _, ending in ipairs { "close", "cut" } do
+      for _, last in ipairs { "", GOAWAY } do
+        for _ = 1, 5 do
+          local steps = { { send = HEAD .. last }, ending }
+          assert.equal("", assert(take("fetch", steps, { method = "HEAD" })))
+        end
+      end
+    end
+  end)
+
   -- Newer nghttp2 ignores PRIORITY, which RFC 9113 deprecates.
   it("is no success after PRIORITY of no stream", function()
     local fault = h2.frame(2, 0, u32(0) .. "\1", 0)

@@ -75,9 +75,12 @@ static int64_t declared_length(const cw_transfer *t) {
 }
 
 /* Whether only the end of the stream or of the connection ends the body. */
+static bool is_head(const cw_transfer *t) {
+  return strcmp(cw_request_method(t->request), "HEAD") == 0;
+}
+
 static bool is_open_ended(const cw_transfer *t) {
-  return cw_response_open_ended(t->response) &&
-         strcmp(cw_request_method(t->request), "HEAD") != 0;
+  return cw_response_open_ended(t->response) && !is_head(t);
 }
 
 /* The errno of the last call on a socket that failed, of whichever transfer of
@@ -1516,6 +1519,16 @@ static void end_well(cw_transfer *t) {
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_BODY, "%s", missing);
 }
 
+/* A response to HEAD is complete with its headers. If the server does not end
+** the stream but the connection, libcurl 8.14 reports an error when both come
+** at once, and success when the end comes later. */
+static bool is_complete_head(const cw_transfer *t, CURLcode result) {
+  if (result != CURLE_HTTP2_STREAM && result != CURLE_HTTP2 &&
+      result != CURLE_RECV_ERROR)
+    return false;
+  return is_head(t) && t->response->final && !cw_transfer_speaks_http1(t);
+}
+
 /* A server may send its whole response before it has read the request. If the
 ** upload then ends the stream, libcurl 8.3.0 and later report that the upload
 ** has failed. The stream has ended well: libcurl describes every other error of
@@ -1530,7 +1543,8 @@ static bool is_late_upload(const cw_transfer *t, CURLcode result) {
 }
 
 void cw_transfer_done(cw_transfer *t, CURLcode result) {
-  if (is_late_upload(t, result)) result = CURLE_OK;
+  if (is_late_upload(t, result) || is_complete_head(t, result))
+    result = CURLE_OK;
   if (result != CURLE_OK && was_cut(t, result))
     cw_error_set(t->error, CW_ERR_TRUNCATED, CW_PHASE_BODY,
                  "the HTTP/2 stream ended before the body was complete");
