@@ -50,6 +50,11 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
     {"late_upload",
      "An upload over HTTP/2 that ends after its complete response fails.",
      RELEASE(8, 8, 0), 0, "window_spec"},
+  [CW_QUIRK_SENDS_LATER] =
+    {"sends_later",
+     "A body that waits for 100 (Continue) is sent after a final 2xx response "
+     "too, when the time to wait is over.",
+     RELEASE(8, 18, 0), 0, "owed_spec"},
   [CW_QUIRK_ZONE] = {"zone",
                      "A copy of a parsed url loses the zone of its address.", 0,
                      RELEASE(8, 3, 0), "address_spec"},

@@ -299,7 +299,9 @@ static bool bare_cr(cw_text line) {
 }
 
 /* At the end of a transfer libcurl also delivers the bytes of a line that is
-** not complete (8.18.0). Such a line has not been received. */
+** not complete (8.18.0). Such a line has not been received. In the same way
+** libcurl delivers a blank line in the place of a status line, which ends no
+** block of headers. */
 static bool is_incomplete(cw_text line) {
   return line.length == 0 || line.bytes[line.length - 1] != '\n';
 }
@@ -321,7 +323,7 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *data) {
   line.length--;
   if (line.length && bytes[line.length - 1] == '\r') line.length--;
   if (bare_cr(line)) return broken(t, "a CR stands inside a header line");
-  if (line.length == 0) return t->response->final ? n : end_of_block(t, n);
+  if (line.length == 0) return t->in_block ? end_of_block(t, n) : n;
   if (take_line(t, line)) return n;
   /* the first error stays, whichever it was */
   return refuse(t, CW_ERR_MEMORY, "out of memory for the headers");
@@ -1029,13 +1031,18 @@ bool cw_transfer_return_text(cw_transfer *t) {
   return !t->has_text || drop_text(t) == CURLE_OK;
 }
 
-/* A body without bytes: libcurl sends "Content-Length: 0". If a refusal comes
-** before libcurl has noticed that nothing is left to send, libcurl 8.14.1 stops
-** sending and closes the connection, unless it may send on. */
+/* For a body without bytes: if a refusal comes before libcurl has noticed that
+** nothing is left to send, libcurl 8.14.1 stops sending and closes the
+** connection, unless it may send on. */
+static CURLcode send_on(cw_transfer *t) {
+  t->sends_on = true;
+  return curl_easy_setopt(t->easy, CURLOPT_KEEP_SENDING_ON_ERROR, 1L);
+}
+
+/* A body without bytes in the place of the content: libcurl sends
+** "Content-Length: 0". */
 static CURLcode set_empty(cw_transfer *t) {
   CURLcode rc = CURLE_OK;
-  t->sends_on = true;
-  SET(CURLOPT_KEEP_SENDING_ON_ERROR, 1L);
   SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)0);
   SET(CURLOPT_POSTFIELDS, "");
   return rc;
@@ -1056,6 +1063,7 @@ static CURLcode set_content(cw_transfer *t, cw_request *request) {
     rc = set_parts(t, c);
   else
     rc = set_stream(t, c);
+  if (!rc && (request->rounds.probes || c->length == 0)) rc = send_on(t);
   SET(CURLOPT_CUSTOMREQUEST, cw_request_method(request));
   return rc;
 }
@@ -1557,13 +1565,22 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
   touch(t);
 }
 
+/* Whether the body has waited for 100 (Continue), a final response has come
+** instead, and libcurl sends the body nevertheless when the time to wait is
+** over. At 300 and above libcurl never sends the body. */
+static bool sends_later(const cw_transfer *t) {
+  return cw_quirk_is_active(CW_QUIRK_SENDS_LATER) &&
+         t->response->status < 300 && cw_content_progress(t->content) == 0;
+}
+
 /* The end of an answer ends the upload, too, where the connection is not used
 ** again. libcurl does not say so, but there is something to write, and no wish
 ** to. (Over HTTP/2 it may only wait for a window.) */
 bool cw_transfer_stopped(const cw_transfer *t) {
   size_t part;
   return t->response->final && cw_transfer_speaks_http1(t) && !t->writes &&
-         !cw_content_sent(t->content) && !cw_content_hungry(t->content, &part);
+         !cw_content_sent(t->content) &&
+         !cw_content_hungry(t->content, &part) && !sends_later(t);
 }
 
 /* One that is paused at that moment libcurl takes for unfinished, and would do
