@@ -114,10 +114,13 @@ local function answered_before(bytes, make, more)
   local page, err = put(server.url, make(), more)
   assert(page, err)
   assert.equal("ok", assert(client:fetch(server.url .. "/next")).body)
+  server:request(3) -- waits until the server has read them all
   local requests = server:requests()
   assert.equal(3, #requests)
-  assert.equal(without_boundary(body), without_boundary(requests[2]))
-  assert.matches("^GET /next ", requests[3])
+  -- on two connections they come in any order
+  local i = requests[2]:find("^GET /next ") and 2 or 3
+  assert.matches("^GET /next ", requests[i])
+  assert.equal(without_boundary(body), without_boundary(requests[5 - i]))
   return page
 end
 

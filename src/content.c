@@ -187,6 +187,12 @@ void cw_content_unread(cw_content *c, size_t n) {
   c->piece_left += n;
 }
 
+bool cw_content_is_given(const cw_content *c) {
+  for (size_t i = 0; i < c->count; i++)
+    if (cw_content_is_given(&c->parts[i].content)) return true;
+  return c->kind == CW_CONTENT_PIECES;
+}
+
 bool cw_content_replayable(const cw_content *c) {
   for (size_t i = 0; i < c->count; i++)
     if (!cw_content_replayable(&c->parts[i].content)) return false;

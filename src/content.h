@@ -77,6 +77,9 @@ size_t cw_content_read(cw_content *c, char *to, size_t size);
 ** read returns them again. */
 void cw_content_unread(cw_content *c, size_t n);
 
+/* Whether functions give the bytes, or bytes of a part. */
+bool cw_content_is_given(const cw_content *c);
+
 /* Whether it can be sent from its beginning (again); 'rewind' sees to it. */
 bool cw_content_replayable(const cw_content *c);
 bool cw_content_rewind(cw_content *c);

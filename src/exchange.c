@@ -364,16 +364,18 @@ static bool worth_awaiting(const cw_exchange *x, bool on_the_way) {
 }
 
 /* Whether what is sent is somebody's to give. */
-static bool is_given(cw_content *c) {
+static bool is_given(cw_exchange *x) {
   size_t part;
-  return !cw_content_replayable(c) || cw_content_hungry(c, &part);
+  cw_content *c = &x->request.content;
+  return !cw_content_replayable(c) || cw_content_hungry(c, &part) ||
+         cw_transfer_sends_later(x->transfer);
 }
 
 /* An answer that comes while the content goes out is the answer; what is left
 ** of that is still sent unless it is a refusal, or libcurl stops. */
 static bool still_sends(cw_exchange *x) {
   cw_content *c = &x->request.content;
-  return x->response.status < 400 && !x->request.rounds.probes && is_given(c) &&
+  return x->response.status < 400 && !x->request.rounds.probes && is_given(x) &&
          !cw_content_sent(c) && !redirects(x) &&
          !cw_transfer_stopped(x->transfer);
 }

@@ -1568,9 +1568,11 @@ void cw_transfer_done(cw_transfer *t, CURLcode result) {
 /* Whether the body has waited for 100 (Continue), a final response has come
 ** instead, and libcurl sends the body nevertheless when the time to wait is
 ** over. At 300 and above libcurl never sends the body. */
-static bool sends_later(const cw_transfer *t) {
+bool cw_transfer_sends_later(const cw_transfer *t) {
   return cw_quirk_is_active(CW_QUIRK_SENDS_LATER) &&
-         t->response->status < 300 && cw_content_progress(t->content) == 0;
+         cw_transfer_speaks_http1(t) && t->response->status < 300 &&
+         cw_content_is_given(t->content) &&
+         cw_content_progress(t->content) == 0;
 }
 
 /* The end of an answer ends the upload, too, where the connection is not used
@@ -1580,7 +1582,7 @@ bool cw_transfer_stopped(const cw_transfer *t) {
   size_t part;
   return t->response->final && cw_transfer_speaks_http1(t) && !t->writes &&
          !cw_content_sent(t->content) &&
-         !cw_content_hungry(t->content, &part) && !sends_later(t);
+         !cw_content_hungry(t->content, &part) && !cw_transfer_sends_later(t);
 }
 
 /* One that is paused at that moment libcurl takes for unfinished, and would do

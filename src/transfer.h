@@ -227,6 +227,10 @@ bool cw_transfer_note_lost_socket(cw_transfer *t);
 ** libcurl. */
 void cw_transfer_run(cw_transfer *t);
 
+/* Whether libcurl will ask functions for a body although the final response
+** has come. */
+bool cw_transfer_sends_later(const cw_transfer *t);
+
 /* Whether libcurl has given its upload up without a word. */
 bool cw_transfer_stopped(const cw_transfer *t);
 
