@@ -190,7 +190,7 @@ describe("A final answer before the body", function()
   it("ends it where the first byte has not been given", function()
     server:script { "head", { send = answer(413, "Content-Length: 0\r\n") },
       { loop = { { take = 1 } } } }
-    server:script { "request", { send = OK }, "hold" }
+    server:replies(OK, OK)
     local page = assert(put(server.url, { body = function()
       repeat http.sleep(0.001) until #server:requests() == 1
       http.sleep(0.01)
@@ -198,6 +198,8 @@ describe("A final answer before the body", function()
     end }, {}))
     assert.equal(413, page.status)
     assert.equal("ok", assert(client:fetch(server.url .. "/next")).body)
+    -- with the same handle: it has not stayed paused
+    assert.equal("ok", assert(put(server.url, { body = "text" }, {})).body)
     assert.equal(2, server:connections())
     server:closed(1)
   end)

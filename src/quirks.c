@@ -80,6 +80,11 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "A handle that could not send a body again calls the seek function for "
      "its next request, and fails.",
      RELEASE(8, 7, 0), RELEASE(8, 16, 0), "repeat_spec"},
+  [CW_QUIRK_PAUSE_STAYS] =
+    {"pause_stays",
+     "A handle whose transfer ends while it is paused never sends or receives "
+     "for its next request.",
+     RELEASE(8, 18, 0), RELEASE(8, 19, 0), "owed_spec"},
   [CW_QUIRK_CLOSING] =
     {"closing",
      "A TLS connection that is closed stays open until the peer answers, "

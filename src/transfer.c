@@ -1250,6 +1250,12 @@ static bool may_rewind_next(const cw_transfer *t) {
          t->content->kind != CW_CONTENT_NONE && t->entered;
 }
 
+/* libcurl 8.18.0 keeps a pause in the handle. */
+static bool stays_paused(const cw_transfer *t) {
+  return cw_quirk_is_active(CW_QUIRK_PAUSE_STAYS) &&
+         (t->body->paused || !cw_content_sent(t->content));
+}
+
 void cw_transfer_detach(cw_transfer *t) {
   if (t->entered) copy_info(t, &t->response->info);
   cw_ending_clear(&t->ending);
@@ -1257,7 +1263,7 @@ void cw_transfer_detach(cw_transfer *t) {
   cw_handshake_drop(&t->handshake);
   for (size_t i = 0; t->sources && i < t->content->count; i++)
     t->sources[i].content = NULL;
-  t->worn |= may_rewind_next(t);
+  t->worn |= may_rewind_next(t) || stays_paused(t);
   t->content = NULL;
   t->request = NULL;
   t->expecting = NULL;
