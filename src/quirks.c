@@ -85,6 +85,9 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "A handle whose transfer ends while it is paused never sends or receives "
      "for its next request.",
      RELEASE(8, 18, 0), RELEASE(8, 19, 0), "owed_spec"},
+  [CW_QUIRK_IP_IGNORED] =
+    {"ip_ignored", "CURLOPT_IPRESOLVE does not apply to an address in the url.",
+     RELEASE(8, 20, 0), 0, "option_spec"},
   [CW_QUIRK_CLOSING] =
     {"closing",
      "A TLS connection that is closed stays open until the peer answers, "

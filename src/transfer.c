@@ -573,6 +573,16 @@ static bool passes_proxy(const cw_transfer *t, int port) {
                    cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
 }
 
+/* Whether the address has another version than the option 'ip' says.
+*From 8.20.0
+** on libcurl connects to an address in a url whatever its version is. */
+static bool has_other_ip(const cw_transfer *t, const char *ip) {
+  const cw_request *r = t->request;
+  if (!*ip || !cw_quirk_is_active(CW_QUIRK_IP_IGNORED)) return false;
+  const cw_value *wanted = cw_settings_find(&r->own, r->defaults, CW_OPT_IP);
+  return wanted && (wanted->number == 4) == (strchr(ip, ':') != NULL);
+}
+
 /* libcurl before 8.19.0 does not compare user and password of an HTTP proxy: a
 ** tunnel that was made for one user would serve another one (CVE-2026-3784). */
 static uint64_t owner_of_tunnel(const cw_transfer *t) {
@@ -711,6 +721,9 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   if (passes_proxy(t, port))
     return refuse_connection(t, CW_ERR_PROXY,
                              "libcurl did not connect to the proxy");
+  if (has_other_ip(t, ip))
+    return refuse_connection(t, CW_ERR_CONNECT,
+                             "the address is not one of the version of ip");
   if (t->connected && !repeat(t)) return CURL_PREREQFUNC_ABORT;
   note_connection(t);
   uint64_t former = t->connection;
