@@ -323,7 +323,7 @@ describe("The deadline", function()
   it("holds for tries to read a body, too", function()
     server:script { "request", { send = CUT }, "close" }
     server:script { "request", "hold" }
-    local err = failure(with(soon { times = 5 }, { deadline = 0.3 }))
+    local err = failure(with(soon { times = 5 }, { deadline = 2 }))
     assert.equal("timeout", err.code)
     assert.equal(2, err.attempts)
   end)
