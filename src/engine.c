@@ -37,6 +37,7 @@ struct cw_engine {
   bool resting;         /* who steps waits until the descriptor tells */
   curl_socket_t opened; /* the last one */
   cw_transfer *drained; /* borrowed: the one that is being drained */
+  cw_transfer *recent;  /* borrowed: the last one that libcurl has named */
   unsigned round;       /* counts the looks at the sockets */
   int64_t now;
   int64_t timer; /* when libcurl wants to be called; INT64_MAX: no need */
@@ -158,6 +159,16 @@ static void doubt(cw_engine *e, curl_socket_t fd) {
   if (cw_quirk_is_active(CW_QUIRK_SILENT_CLOSE)) cw_watch_doubt(&e->watch, fd);
 }
 
+/* The transfer of 'easy'; NULL: 'easy' is a handle of libcurl's own. Requests
+** are often made one after the other, and to ask libcurl costs more. */
+static cw_transfer *transfer_of(cw_engine *e, CURL *easy) {
+  cw_transfer *t = NULL;
+  if (e->recent && e->recent->easy == easy) return e->recent;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+  if (t) e->recent = t;
+  return t;
+}
+
 static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
                      void *unused) {
   static const short events[] = {
@@ -168,8 +179,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data,
   };
   (void)unused;
   cw_engine *e = data;
-  cw_transfer *t = NULL;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+  cw_transfer *t = transfer_of(e, easy);
   if (t && what != CURL_POLL_REMOVE) t->socket = fd;
   if (what != CURL_POLL_REMOVE) seal_resolver(e, fd);
   if (t && what == CURL_POLL_REMOVE &&
@@ -228,9 +238,9 @@ static int on_close(void *data, curl_socket_t fd) {
 ** socket, but it does not see what OpenSSL has read, and since 8.22.0 it looks
 ** once a second. */
 static bool has_idle_input(cw_engine *e, const cw_taken *taken) {
+  bool unread = taken->tls && cw_openssl_has_unread(taken->easy);
   return cw_quirk_is_active(CW_QUIRK_IDLE_INPUT) &&
-         !cw_watch_is_silent(&e->watch, taken->name,
-                             cw_openssl_has_unread(taken->easy));
+         !cw_watch_is_silent(&e->watch, taken->name, unread);
 }
 
 /* libcurl reads 0 bytes at the end of a connection of HTTP/2 and takes that for
@@ -427,6 +437,7 @@ cw_transfer *cw_engine_take(cw_engine *e, cw_settings *defaults) {
 }
 
 void cw_engine_give_back(cw_engine *e, cw_transfer *t) {
+  if (e->recent == t) e->recent = NULL;
   if (t->worn || needs_new_handle() || e->free_count == FREE_TRANSFERS ||
       !cw_transfer_return_text(t)) {
     cw_transfer_free(t);
@@ -468,6 +479,7 @@ static void keep_none(const cw_engine *e, cw_transfer *t) {
 bool cw_engine_enter(cw_engine *e, cw_transfer *t, cw_link *ring) {
   t->counters[0] = &e->ledger.counters;
   t->moved = cw_engine_now(e);
+  e->recent = t;
   e->running = true;
   bool ok = cw_deadlines_reserve(&e->deadlines, cw_engine_open(e) + 1) &&
             curl_multi_add_handle(e->multi, t->easy) == CURLM_OK;
@@ -618,12 +630,11 @@ static void finish(cw_engine *e, cw_transfer *t, CURLcode result) {
 }
 
 static void finish_all(cw_engine *e) {
-  int left;
+  int left = 1;
   CURLMsg *message;
-  while ((message = curl_multi_info_read(e->multi, &left))) {
+  while (left > 0 && (message = curl_multi_info_read(e->multi, &left))) {
     CURLcode result = message->data.result;
-    cw_transfer *t = NULL;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+    cw_transfer *t = transfer_of(e, message->easy_handle);
     if (message->msg != CURLMSG_DONE || !t) continue;
     t->is_whole = result == CURLE_OK;
     finish(e, t, result);

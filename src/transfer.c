@@ -50,6 +50,11 @@ static void enter_phase(cw_transfer *t) {
 ** the transfer has no owner. */
 static bool is_over(const cw_transfer *t) { return t->doomed || !t->response; }
 
+/* For its request, or to send that once more. */
+static bool is_connecting(const cw_transfer *t) {
+  return !t->connected || t->reconnects;
+}
+
 static int64_t measured(const cw_transfer *t, CURLINFO what) {
   curl_off_t value = 0;
   curl_easy_getinfo(t->easy, what, &value);
@@ -709,6 +714,20 @@ static void note_repetition(cw_transfer *t) {
   t->worn |= t->connected && cw_quirk_is_active(CW_QUIRK_REPETITIONS);
 }
 
+/* By a Unix domain socket there is none. */
+static void note_address(cw_info *info, const char *ip, long port, long here) {
+  size_t n = here > 0 && ip ? strnlen(ip, sizeof info->remote_ip - 1) : 0;
+  if (n) memcpy(info->remote_ip, ip, n);
+  info->remote_ip[n] = '\0';
+  info->remote_port = here > 0 ? (uint16_t)port : 0;
+}
+
+/* Whether the connection may be one with TLS: to the server, or to a proxy. */
+static bool may_use_tls(const cw_transfer *t) {
+  bool unknown = t->proxy == CW_PROXY_MAYBE && t->environment;
+  return t->https || t->proxy >= CW_PROXY_PLAIN || unknown;
+}
+
 /* Called when there is a connection, new or used before, and nothing has been
 ** sent on it (CURLOPT_PREREQFUNCTION). What has come on it already would be
 ** taken for the answer. */
@@ -717,6 +736,7 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   (void)local_ip;
   cw_transfer *t = data;
   if (is_over(t)) return CURL_PREREQFUNC_ABORT;
+  note_address(&t->response->info, ip, port, local_port);
   if (is_repeated_in_body(t)) return not_twice(t);
   if (passes_proxy(t, port))
     return refuse_connection(t, CW_ERR_PROXY,
@@ -728,12 +748,12 @@ static int on_connected(void *data, char *ip, char *local_ip, int port,
   note_connection(t);
   uint64_t former = t->connection;
   t->connection = name_of(ip, port, local_port);
-  cw_taken taken = {t->easy,    t->connection, former,
-                    local_port, t->socket,     owner_of_connection(t)};
+  bool tls = may_use_tls(t);
+  cw_taken taken = {t->easy,   t->connection,          former, local_port,
+                    t->socket, owner_of_connection(t), tls};
   bool fit =
     (t->connection | former) == 0 || t->calls.take(t->calls.data, &taken);
-  if (t->https || t->proxy != CW_PROXY_NONE)
-    cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);
+  if (tls) cw_ending_begin(&t->ending, t->easy, listen_to_libcurl, t);
   fit = fit && !cw_ending_came_before(&t->ending);
   t->refused = !fit && !t->fresh; /* once, whatever happens */
   if (t->refused) {
@@ -1103,20 +1123,26 @@ static CURLcode set_trace(cw_transfer *t, const cw_request *request) {
   return curl_easy_setopt(t->easy, CURLOPT_VERBOSE, 1L);
 }
 
+static void drop_url(cw_transfer *t) {
+  curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+  cw_url_free(t->url);
+  t->url = NULL;
+}
+
 /* libcurl uses the parsed url (CURLOPT_CURLU). But when it repeats a request on
 ** another connection, it drops the credentials if the port in the text of
 ** CURLOPT_URL differs from that of the connection. Hence the text is set too:
 ** the text of the last request would be wrong. NULL: libcurl makes the text
-** from the parsed url. */
+** from the parsed url. Both stay set after the exchange, so a request for the
+** same url sets nothing. */
 static CURLcode set_url(cw_transfer *t, cw_url *url) {
-  CURLcode rc = CURLE_OK;
-  if (t->url != url) {
-    const char *text = url->encoded ? NULL : url->text;
-    rc = curl_easy_setopt(t->easy, CURLOPT_URL, text);
-    cw_url_free(t->url);
-    t->url = rc ? NULL : cw_url_retain(url);
-  }
-  return rc ? rc : curl_easy_setopt(t->easy, CURLOPT_CURLU, url->parsed);
+  if (t->url == url) return CURLE_OK;
+  drop_url(t);
+  const char *text = url->encoded ? NULL : url->text;
+  CURLcode rc = curl_easy_setopt(t->easy, CURLOPT_URL, text);
+  if (!rc) rc = curl_easy_setopt(t->easy, CURLOPT_CURLU, url->parsed);
+  if (!rc) t->url = cw_url_retain(url);
+  return rc;
 }
 
 /* Called after the options are set: by then the handle no longer uses the lines
@@ -1222,23 +1248,19 @@ bool cw_transfer_speaks_http1(const cw_transfer *t) {
   return t->http1 || *t->response->http_version == '1';
 }
 
+/* The address of a connection that was not made, or not for the request. (Of
+** any other: on_connected.) */
 static void copy_address(const cw_transfer *t, cw_info *info) {
   const char *ip = NULL;
   long port = 0, here = 0;
+  if (!is_connecting(t)) return;
   curl_easy_getinfo(t->easy, CURLINFO_LOCAL_PORT, &here);
-  info->remote_ip[0] = '\0';
-  info->remote_port = 0;
-  if (here <= 0) return; /* by a Unix domain socket: there is none */
   curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &ip);
   curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_PORT, &port);
-  size_t n = ip ? strnlen(ip, sizeof info->remote_ip - 1) : 0;
-  memcpy(info->remote_ip, ip ? ip : "", n);
-  info->remote_ip[n] = '\0';
-  info->remote_port = (uint16_t)port;
+  note_address(info, ip, port, here);
 }
 
 static void copy_info(cw_transfer *t, cw_info *info) {
-  long connects = 0;
   info->times = (cw_times){
     .namelookup = measured(t, CURLINFO_NAMELOOKUP_TIME_T),
     .connect = measured(t, CURLINFO_CONNECT_TIME_T),
@@ -1248,8 +1270,7 @@ static void copy_info(cw_transfer *t, cw_info *info) {
     .total = measured(t, CURLINFO_TOTAL_TIME_T),
   };
   copy_address(t, info);
-  curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
-  info->reused = t->connected && connects == 0;
+  info->reused = t->connected && !t->opened;
   info->filled = true;
   for (int i = 0; i < 2 && info->reused; i++)
     t->counters[i]->connections_reused++;
@@ -1272,7 +1293,6 @@ static bool stays_paused(const cw_transfer *t) {
 void cw_transfer_detach(cw_transfer *t) {
   if (t->entered) copy_info(t, &t->response->info);
   cw_ending_clear(&t->ending);
-  curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
   cw_handshake_drop(&t->handshake);
   for (size_t i = 0; t->sources && i < t->content->count; i++)
     t->sources[i].content = NULL;
@@ -1309,11 +1329,6 @@ static bool waits_for_tunnel(const cw_transfer *t) {
   long answer = answer_to_connect(t);
   if (!t->reports || (answer == 0 && t->proxy == CW_PROXY_MAYBE)) return false;
   return answer / 100 != 2;
-}
-
-/* For its request, or to send that once more. */
-static bool is_connecting(const cw_transfer *t) {
-  return !t->connected || t->reconnects;
 }
 
 cw_phase cw_transfer_phase(const cw_transfer *t) {

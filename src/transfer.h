@@ -26,6 +26,7 @@ typedef struct cw_taken {
   curl_socket_t socket; /* the socket that the transfer was connecting with, if
                         ** known */
   uint64_t owner;       /* only its connections may be used; 0: any may */
+  bool tls;             /* the connection may be one with TLS */
 } cw_taken;
 
 /* Callbacks for sockets, set on every handle. 'data' is the engine, since a
@@ -79,7 +80,7 @@ typedef struct cw_transfer {
   bool has_text;        /* CURLOPT_POSTFIELDS is a text of the request */
   bool environment;     /* proxies of the environment may be used */
   bool unusable[2];     /* environment's proxies for http and https */
-  cw_url *url;          /* a reference: its text is set in the handle */
+  cw_url *url;          /* a reference: it is set in the handle */
   curl_mime *mime;      /* owned: of the last request that had parts */
   cw_source *sources;   /* owned: what its parts are read from */
   cw_round_lines lines; /* owned: header lines of one request */
