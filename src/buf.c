@@ -60,15 +60,9 @@ static bool grow(cw_buf *b, size_t needed) {
   return true;
 }
 
-bool cw_buf_reserve(cw_buf *b, size_t n) {
-  if (n > cw_buf_room(b)) return false;
-  if (b->size - b->end >= n) return true;
+bool cw_buf_make_space(cw_buf *b, size_t n) {
   compact(b);
   return b->size - b->end >= n || grow(b, b->end + n);
-}
-
-char *cw_buf_space(cw_buf *b, size_t n) {
-  return cw_buf_reserve(b, n) ? b->bytes + b->end : NULL;
 }
 
 bool cw_buf_append(cw_buf *b, const char *bytes, size_t n) {

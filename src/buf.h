@@ -31,16 +31,24 @@ static inline size_t cw_buf_room(const cw_buf *b) {
   return length < b->limit ? b->limit - length : 0;
 }
 
+/* For cw_buf_reserve. */
+bool cw_buf_make_space(cw_buf *b, size_t n);
+
 /* Makes sure that 'n' more bytes fit without another allocation. False: out of
 ** memory, or over the limit; the buffer is unchanged. */
-bool cw_buf_reserve(cw_buf *b, size_t n);
+static inline bool cw_buf_reserve(cw_buf *b, size_t n) {
+  return n <= cw_buf_room(b) &&
+         (b->size - b->end >= n || cw_buf_make_space(b, n));
+}
 
 /* Copies 'n' bytes to the end. False as above. */
 bool cw_buf_append(cw_buf *b, const char *bytes, size_t n);
 
 /* Lends room for 'n' bytes at the end, of which so many are then in use as
 ** cw_buf_grew says. NULL as for cw_buf_reserve. */
-char *cw_buf_space(cw_buf *b, size_t n);
+static inline char *cw_buf_space(cw_buf *b, size_t n) {
+  return cw_buf_reserve(b, n) ? b->bytes + b->end : NULL;
+}
 static inline void cw_buf_grew(cw_buf *b, size_t n) { b->end += n; }
 
 /* Lends the unread bytes; valid until the next call on 'b'. */

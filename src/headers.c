@@ -13,21 +13,26 @@ typedef struct line {
   uint32_t value, value_length;
 } line;
 
+/* Most lists need no more. */
+enum { USUAL_BYTES = 512, USUAL_LINES = 16 };
+
 struct cw_headers {
   unsigned refs;
   cw_buf text; /* never dropped from: an offset stays an offset */
-  line *lines; /* owned */
+  line *lines; /* owned, or 'first' */
   size_t count, size;
+  line first[USUAL_LINES];
 };
 
-enum { USUAL = 512 }; /* bytes: most lists need no more */
-
 cw_headers *cw_headers_new(void) {
-  cw_headers *h = calloc(1, sizeof *h);
+  cw_headers *h = malloc(sizeof *h);
   if (!h) return NULL;
   h->refs = 1;
+  h->lines = h->first;
+  h->count = 0;
+  h->size = USUAL_LINES;
   cw_buf_init(&h->text, CW_HEADERS_MAX);
-  if (cw_buf_reserve(&h->text, USUAL)) return h;
+  if (cw_buf_reserve(&h->text, USUAL_BYTES)) return h;
   cw_headers_free(h);
   return NULL;
 }
@@ -40,7 +45,7 @@ cw_headers *cw_headers_retain(cw_headers *h) {
 void cw_headers_free(cw_headers *h) {
   if (!h || --h->refs > 0) return;
   cw_buf_clear(&h->text);
-  free(h->lines);
+  if (h->lines != h->first) free(h->lines);
   free(h);
 }
 
@@ -49,21 +54,29 @@ void cw_headers_reset(cw_headers *h) {
   h->count = 0;
 }
 
-static bool another_line(cw_headers *h) {
-  if (h->count < h->size) return true;
-  size_t size = h->size ? h->size * 2 : 16;
-  line *lines = realloc(h->lines, size * sizeof *lines);
+static bool more_lines(cw_headers *h) {
+  size_t size = h->size * 2;
+  line *owned = h->lines == h->first ? NULL : h->lines;
+  line *lines = realloc(owned, size * sizeof *lines);
   if (!lines) return false;
+  if (!owned) memcpy(lines, h->first, sizeof h->first);
   h->lines = lines;
   h->size = size;
   return true;
+}
+
+static bool another_line(cw_headers *h) {
+  return h->count < h->size || more_lines(h);
 }
 
 /* 'whole' is in one piece what name and value point into. */
 static bool add(cw_headers *h, cw_text whole, cw_text name, cw_text value) {
   if (!another_line(h)) return false;
   uint32_t at = (uint32_t)cw_buf_length(&h->text);
-  if (!cw_buf_append(&h->text, whole.bytes, whole.length)) return false;
+  char *space = cw_buf_space(&h->text, whole.length);
+  if (!space) return false;
+  memcpy(space, whole.bytes, whole.length);
+  cw_buf_grew(&h->text, whole.length);
   h->lines[h->count++] = (line){
     .name = at + (uint32_t)(name.bytes - whole.bytes),
     .name_length = (uint32_t)name.length,
