@@ -16,11 +16,15 @@ enum { IN = 16 * 1024, OUT = 8 * 1024 };
 
 static unsigned char in[IN], out[OUT];
 
+static size_t next_piece(FILE *file) {
+  return feof(file) || ferror(file) ? 0 : fread(in, 1, IN, file);
+}
+
 /* All of the file; false: the end of the coding was not reached. */
 static bool inflate_all(FILE *file) {
   z_stream z = {0};
   int result = inflateInit2(&z, MAX_WBITS + 32); /* either header */
-  while (result == Z_OK && (z.avail_in = (uInt)fread(in, 1, IN, file)) > 0) {
+  while (result == Z_OK && (z.avail_in = (uInt)next_piece(file)) > 0) {
     z.next_in = in;
     do {
       z.next_out = out;
@@ -37,7 +41,7 @@ static bool brotli_all(FILE *file) {
   BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT;
   BrotliDecoderState *br = BrotliDecoderCreateInstance(NULL, NULL, NULL);
   size_t n;
-  while (br && (n = fread(in, 1, IN, file)) > 0) {
+  while (br && (n = next_piece(file)) > 0) {
     const uint8_t *from = in;
     do {
       uint8_t *to = out;
@@ -52,7 +56,7 @@ static bool brotli_all(FILE *file) {
 static bool zstd_all(FILE *file) {
   size_t n, result = 1;
   ZSTD_DStream *zstd = ZSTD_createDStream();
-  while (zstd && (n = fread(in, 1, IN, file)) > 0) {
+  while (zstd && (n = next_piece(file)) > 0) {
     ZSTD_inBuffer from = {in, n, 0};
     ZSTD_outBuffer to;
     do {
