@@ -578,9 +578,8 @@ static bool passes_proxy(const cw_transfer *t, int port) {
                    cw_settings_text_of(&r->own, r->defaults, CW_OPT_PROXY));
 }
 
-/* Whether the address has another version than the option 'ip' says.
-*From 8.20.0
-** on libcurl connects to an address in a url whatever its version is. */
+/* Whether the address has another version than the option 'ip' says. libcurl
+** 8.20.0 and later connect to an address in a url whatever its version is. */
 static bool has_other_ip(const cw_transfer *t, const char *ip) {
   const cw_request *r = t->request;
   if (!*ip || !cw_quirk_is_active(CW_QUIRK_IP_IGNORED)) return false;
