@@ -354,10 +354,12 @@ describe("idle_connections", function()
 local small = url:gsub("big$", "small")
 local function connections() return http.stats().connections end
 local function held() return connections().opened - connections().closed end
+-- An attempt to connect to ::1 would count as a connection that was closed.
+local function fetch(url) return http.fetch(url, { ip = 4 }) end
 local function burst(n)
   local urls = {}
   for i = 1, n do urls[i] = small end
-  for _, page, err in http.map(urls, http.fetch, { max = 40 }) do
+  for _, page, err in http.map(urls, fetch, { max = 40 }) do
     assert(page, err)
   end
 end
