@@ -1234,10 +1234,17 @@ static bool sends_nothing(const cw_transfer *t) {
          measured(t, CURLINFO_SIZE_UPLOAD_T) == 0;
 }
 
+/* Whether 'result' is how libcurl reports the end of an HTTP/2 connection.
+** libcurl 8.23 reports a reset as CURLE_RECV_ERROR or CURLE_SEND_ERROR. */
+static bool is_ended(CURLcode result) {
+  return result == CURLE_HTTP2 || result == CURLE_PARTIAL_FILE ||
+         result == CURLE_RECV_ERROR || result == CURLE_SEND_ERROR;
+}
+
 bool cw_transfer_stale(const cw_transfer *t, CURLcode result) {
   long connects = 1;
-  bool ended = result == CURLE_HTTP2 || result == CURLE_PARTIAL_FILE;
-  if (!ended || t->fresh || t->header_bytes || cw_transfer_speaks_http1(t))
+  if (!is_ended(result) || t->fresh || t->header_bytes ||
+      cw_transfer_speaks_http1(t))
     return false;
   curl_easy_getinfo(t->easy, CURLINFO_NUM_CONNECTS, &connects);
   return connects == 0 && sends_nothing(t);
