@@ -602,8 +602,11 @@ describe("What next returned and the middleware did not", function()
     end
   end)
 
+  -- Lua 5.5 raises a text in the place of nil. In Lua 5.4 __close cannot tell
+  -- that error from the end of the scope.
   it("is released when it raises nil", function()
-    assert.same({ opened = 1, tbc = 1 }, using(
+    local why = _VERSION == "Lua 5.4" and "tbc" or "error"
+    assert.same({ opened = 1, [why] = 1 }, using(
       function(request, go_on)
         assert(go_on(request))
         error(nil)
