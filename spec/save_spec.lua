@@ -371,6 +371,7 @@ describe("save to a named pipe", function()
       r = assert(http.get(server.url))
       ok, message = pcall(r.save, r, path)
     end)
+    rounds(tasks, function() return r ~= nil end)
     for _ = 1, 5 do tasks.round(0.02) end
     assert.is_nil(ok)
     r:close()
