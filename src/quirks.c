@@ -63,6 +63,12 @@ static const cw_quirk_row rows[CW_QUIRK_COUNT] = {
      "Between two addresses of a host libcurl waits for neither a socket nor "
      "a time.",
      0, RELEASE(8, 4, 0), "address_spec"},
+  /* make asan shows it. */
+  [CW_QUIRK_HOST_NAME_LEAK] =
+    {"host_name_leak",
+     "A handle whose look-up has failed never frees the host name if its next "
+     "request has another look-up.",
+     RELEASE(8, 14, 0), RELEASE(8, 15, 0), "proxy_spec"},
   [CW_QUIRK_READS_PAUSED] =
     {"reads_paused", "A paused transfer reads on, up to 64 MiB, and fails.",
      RELEASE(8, 5, 0), RELEASE(8, 6, 0), "paused_spec"},

@@ -1590,7 +1590,14 @@ static bool is_late_upload(const cw_transfer *t, CURLcode result) {
          (length < 0 || t->body->came == (uint64_t)length);
 }
 
+static bool leaks_host_name(CURLcode result) {
+  return cw_quirk_is_active(CW_QUIRK_HOST_NAME_LEAK) &&
+         (result == CURLE_COULDNT_RESOLVE_HOST ||
+          result == CURLE_COULDNT_RESOLVE_PROXY);
+}
+
 void cw_transfer_done(cw_transfer *t, CURLcode result) {
+  t->worn |= leaks_host_name(result);
   if (is_late_upload(t, result) || is_complete_head(t, result))
     result = CURLE_OK;
   if (result != CURLE_OK && was_cut(t, result))
