@@ -1461,11 +1461,12 @@ static void say_late(cw_transfer *t, cw_phase phase, const char *name,
 }
 
 /* Whether timeout.connect has passed. libcurl has the same limit and may notice
-** it first. */
+** it first. For a connection that replaces a used one, libcurl counts from the
+** begin of the transfer, which is before 'moved'. */
 static bool is_late(const cw_transfer *t, CURLcode rc) {
   enum { SLACK_US = 100000 };
-  return rc == CURLE_OPERATION_TIMEDOUT && is_connecting(t) &&
-         *t->now - t->moved >= t->connect_us - SLACK_US;
+  if (rc != CURLE_OPERATION_TIMEDOUT || !is_connecting(t)) return false;
+  return t->reconnects || *t->now - t->moved >= t->connect_us - SLACK_US;
 }
 
 /* Whether the connection speaks HTTP/2. Before the response only ALPN tells. */
